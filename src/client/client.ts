@@ -1,0 +1,341 @@
+// Client: the composition root, and the only lifecycle a user sees.
+// Owns    the turn, issuer, ledger, dial gate, topology, refresher and router.
+// Born    by createClient(); dials nothing before the first call or connect().
+// Dies    by close() or destroy(), in reverse order of building.
+// Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
+
+import { BatchCollector } from '../batch/batch.js'
+import { CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Argument, blockingTimeoutMs, CommandFlag, type CommandSpec, isBlocking, resolveCommand, slotOfCommand, specOf } from '../command/command.js'
+import { closedError, Issuer } from '../command/issuer.js'
+import { SocketLedger } from '../connection/socket-ledger.js'
+import { type ErrorDetails, SlotwiseError, stacklessError } from '../errors.js'
+import { DialGate } from '../node/dial-gate.js'
+import type { NodeListener } from '../node/node.js'
+import type { Reply } from '../resp/decoder.js'
+import { Router } from '../routing/router.js'
+import { TopologyRefresher } from '../topology/refresher.js'
+import { ClusterSource } from '../topology/source.js'
+import { Topology } from '../topology/topology.js'
+import { Turn } from '../turn.js'
+import { type CallOptions, checkArguments, defaultCallOptions, invalid, type ResolvedCallOptions, resolveCallOptions } from './call-options.js'
+import type { Inspection, NodeInspection } from './inspection.js'
+import { nodeOptions } from './node-options.js'
+import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
+import { type ClientState, clientTransitions } from './states.js'
+
+/** One command of a batch: name, arguments, options, as execute() takes them. */
+export type BatchItem = readonly [name: string, args?: readonly Argument[], options?: CallOptions]
+
+interface ConnectWaiter {
+  resolve(): void
+  reject(error: Error): void
+  timer: NodeJS.Timeout | null
+}
+
+const noArguments: readonly Argument[] = []
+
+export class Client {
+  #state: ClientState = 'idle'
+  readonly #config: ClientConfig
+  readonly #turn = new Turn()
+  readonly #ledger = new SocketLedger()
+  readonly #gate: DialGate
+  readonly #issuer: Issuer
+  readonly #topology: Topology
+  readonly #router: Router
+  readonly #refresher: TopologyRefresher | null
+  #connectWaiters: ConnectWaiter[] = []
+  #closing: Promise<void> | null = null
+
+  constructor(config: ClientConfig) {
+    this.#config = config
+    this.#gate = new DialGate(config.exhaustionPauseMs)
+    this.#issuer = new Issuer(config, this.#turn)
+    this.#topology = new Topology(config.seeds, {
+      options: nodeOptions(config),
+      issuer: this.#issuer,
+      turn: this.#turn,
+      ledger: this.#ledger,
+      gate: this.#gate,
+      listener: this.#nodeListener(),
+    })
+    this.#router = new Router(config, this.#topology, this.#issuer, {
+      onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
+      situation: () => this.#situation(),
+    })
+    this.#refresher = config.clustered
+      ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
+          onRefreshed: changed => this.#onRefreshed(changed),
+          onRefreshFailed: () => this.#onRefreshed(false),
+        })
+      : null
+  }
+
+  /** Where the client is in its life; `degraded` means that a node in use has no connection. */
+  get state(): ClientState {
+    return this.#state
+  }
+
+  // ---- calls
+
+  /**
+   * Runs one command.
+   *
+   * @param name command name in any letter case, sent as given
+   * @param args arguments; kept until the call settles, so they must not be changed meanwhile
+   * @param options see {@link CallOptions}
+   * @returns the reply
+   * @throws at once: SLOTWISE_INVALID_ARGUMENT, SLOTWISE_CROSS_SLOT, SLOTWISE_SESSION_ONLY. Rejects with a ReplyError, or with
+   *   SLOTWISE_QUEUE_FULL, SLOTWISE_QUEUE_EXPIRED, SLOTWISE_TIMEOUT, SLOTWISE_ABORTED, SLOTWISE_CONNECTION_LOST,
+   *   SLOTWISE_TOO_MANY_REDIRECTS or SLOTWISE_CLOSED
+   */
+  execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
+    const prepared = this.#prepare(name, args, options)
+    return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))
+  }
+
+  /**
+   * Runs many commands, for any slots, each on its own: own redirects, own deadline, own error. Not atomic.
+   *
+   * @param items commands as execute() takes them
+   * @returns one entry a command in the order given: its reply, or the Error it failed with. Never rejects
+   * @throws at once, with nothing sent, what execute() throws at once for any of the commands
+   */
+  batch(items: readonly BatchItem[]): Promise<(Reply | Error)[]> {
+    if (!Array.isArray(items)) throw invalid('A batch must be an array of [name, args, options]')
+    const prepared = items.map(item => {
+      if (!Array.isArray(item)) throw invalid('Each command of a batch must be an array [name, args, options]')
+      const [name, args = noArguments, options] = item as unknown as BatchItem
+      return this.#prepare(name, args, options)
+    })
+    return new Promise(resolve => {
+      const collector = new BatchCollector(prepared.length, resolve)
+      for (let i = 0; i < prepared.length; i++) {
+        this.#start(prepared[i] as Prepared, CallFlag.errorAsValue, collector.sink(i) as (outcome: Outcome) => void)
+      }
+    })
+  }
+
+  #prepare(name: string, args: readonly Argument[], options: CallOptions | undefined): Prepared {
+    const command = resolveCommand(name)
+    checkArguments(args, command.spec.name)
+    const spec = specOf(command, args)
+    if ((spec.flags & CommandFlag.session) !== 0) {
+      const message = `${spec.name} changes the state of its connection, which all calls of a client share`
+      throw new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: spec.name })
+    }
+    const slot = this.#config.clustered ? slotOfCommand(spec, args) : -1
+    return { spec, head: command.head, args, slot, options: options === undefined ? defaultCallOptions : resolveCallOptions(options) }
+  }
+
+  #start({ spec, head, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    if (this.#state === 'idle') this.#open()
+    const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(spec, args) : options.timeoutMs
+    const call = this.#issuer.issue(spec, head, args, slot, options.flags | flags, timeoutMs, resolve)
+    if (options.signal !== null) this.#issuer.watch(call, options.signal)
+    if (call.settled) return
+    if (this.#state === 'closing' || this.#state === 'closed') call.fail(closedError())
+    else this.#router.dispatch(call)
+  }
+
+  /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
+  #defaultTimeoutMs(spec: CommandSpec, args: readonly Argument[]): number {
+    const timeoutMs = this.#config.timeoutMs === 0 ? noTimeoutMs : this.#config.timeoutMs
+    if (!isBlocking(spec, args)) return timeoutMs
+    const blockMs = blockingTimeoutMs(spec, args)
+    return blockMs === null ? timeoutMs : blockMs === 0 ? noTimeoutMs : Math.min(timeoutMs + blockMs, noTimeoutMs)
+  }
+
+  // ---- life
+
+  #to(next: ClientState): void {
+    if (!clientTransitions[this.#state].includes(next)) throw new Error(`Client: ${this.#state} -> ${next}`)
+    this.#state = next
+  }
+
+  #open(): void {
+    this.#to('starting')
+    if (this.#refresher !== null) this.#refresher.ring('urgent')
+    else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
+    for (const node of this.#topology.nodes) node.open()
+  }
+
+  /**
+   * Connects without making a call. Calls need not wait for it.
+   *
+   * @returns when a server is usable (of a cluster: when the topology is known, too)
+   * @throws SLOTWISE_CONNECT_TIMEOUT after `timeoutMs`, with the last failure as cause; the client goes on trying.
+   *   SLOTWISE_CLOSED when the client is closed
+   */
+  connect(): Promise<void> {
+    if (this.#state === 'idle') this.#open()
+    if (this.#state === 'ready' || this.#state === 'degraded') return Promise.resolve()
+    if (this.#state !== 'starting') return Promise.reject(closedError())
+    return new Promise((resolve, reject) => {
+      const { timeoutMs } = this.#config
+      const waiter: ConnectWaiter = { resolve, reject, timer: null }
+      if (timeoutMs !== 0) {
+        waiter.timer = setTimeout(() => {
+          this.#connectWaiters = this.#connectWaiters.filter(other => other !== waiter)
+          const details: ErrorDetails = { phase: 'dial', elapsedMs: timeoutMs, ...this.#situation() }
+          reject(new SlotwiseError('SLOTWISE_CONNECT_TIMEOUT', `No server was usable within ${timeoutMs} ms`, details))
+        }, timeoutMs)
+      }
+      this.#connectWaiters.push(waiter)
+    })
+  }
+
+  #settleConnect(settle: (waiter: ConnectWaiter) => void): void {
+    for (const waiter of this.#connectWaiters.splice(0)) {
+      if (waiter.timer !== null) clearTimeout(waiter.timer)
+      settle(waiter)
+    }
+  }
+
+  /** Derives ready or degraded from what the nodes and the map say. */
+  #assess(): void {
+    if (this.#state !== 'starting' && this.#state !== 'ready' && this.#state !== 'degraded') return
+    const nodes = this.#topology.nodes
+    const known = this.#refresher === null || this.#topology.view !== null
+    if (this.#state === 'starting' && !(known && nodes.some(node => node.isReady))) return
+    const whole = nodes.every(node => node.isReady || node.state === 'idle' || node.state === 'connecting')
+    const next = whole ? 'ready' : 'degraded'
+    if (next !== this.#state) this.#to(next)
+    this.#settleConnect(waiter => waiter.resolve())
+  }
+
+  /** Why calls cannot be served: the last refresh, or the last dial of each node. */
+  #situation(): ErrorDetails {
+    const refreshError = this.#refresher?.lastError
+    if (refreshError != null) return { cause: refreshError }
+    const errors = this.#topology.nodes.map(node => node.lastError).filter(error => error !== null)
+    if (errors.length === 0) return {}
+    if (errors.length === 1) return { cause: errors[0], ...(errors[0]?.endpoint && { endpoint: errors[0].endpoint }) }
+    return { cause: new AggregateError(errors, errors.map(error => error.message).join('; ')) }
+  }
+
+  /**
+   * Takes no more calls, gives open ones `closeTimeoutMs` to settle, fails the rest with SLOTWISE_CLOSED, closes every socket.
+   * @returns when the last socket has closed
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state !== 'closed') {
+      this.#to('closing')
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, this.#config.closeTimeoutMs)
+        this.#issuer.whenIdle(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+      this.destroy()
+    }
+    await new Promise<void>(resolve => this.#ledger.whenEmpty(resolve))
+  }
+
+  /** Ends at once: every open call fails with SLOTWISE_CLOSED, every socket and timer is closed. */
+  destroy(): void {
+    if (this.#state === 'closed') return
+    this.#to('closed')
+    const reason = stacklessError('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
+    this.#settleConnect(waiter => waiter.reject(reason))
+    this.#refresher?.stop()
+    this.#router.stop(reason)
+    this.#topology.destroy(reason)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- what the nodes report
+
+  #nodeListener(): NodeListener {
+    return {
+      onNodeReady: () => {
+        this.#refresher?.onNodeReady()
+        this.#assess()
+      },
+      onNodeLost: () => this.#assess(),
+      onDialFailed: (_node, error) => {
+        // Running out of sockets says nothing about the cluster.
+        if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') this.#refresher?.ring('urgent')
+        this.#assess()
+      },
+      onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
+      onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
+    }
+  }
+
+  #onRefreshed(changed: boolean): void {
+    if (changed) this.#router.onMapChanged()
+    else if (this.#router.hasParked) this.#refresher?.ring('urgent')
+    this.#assess()
+  }
+
+  // ---- looking at it
+
+  /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
+  inspect(): Inspection {
+    let queued = this.#router.countQueued()
+    let inFlight = 0
+    for (const node of this.#topology.allNodes()) {
+      const count = node.count()
+      queued += count.queued
+      inFlight += count.inFlight
+    }
+    return {
+      state: this.#state,
+      issued: this.#issuer.issued,
+      settled: this.#issuer.settled,
+      queued,
+      inFlight,
+      queuedBytes: this.#issuer.budget.bytes,
+      sockets: { ...this.#ledger.counts(), total: this.#ledger.total },
+      dials: this.#gate.dials,
+      dialFailures: this.#gate.failures,
+      dialsExhausted: this.#gate.exhausted,
+      refreshes: this.#refresher?.rounds ?? 0,
+      redirects: { moved: this.#router.moved, ask: this.#router.asked },
+      retries: this.#router.retries,
+      slotsCovered: this.#topology.map.countCovered(),
+      nodes: this.#topology.nodes.length,
+    }
+  }
+
+  /** The servers the client knows, and how it gets on with each. */
+  nodes(): NodeInspection[] {
+    return this.#topology.nodes.map(node => ({
+      endpoint: node.endpoint.key,
+      id: node.id,
+      state: node.state,
+      protocol: node.protocol,
+      failures: node.failures,
+      lastError: node.isReady ? null : (node.lastError?.message ?? null),
+    }))
+  }
+}
+
+/** A call checked and routed, not yet made. */
+interface Prepared {
+  spec: CommandSpec
+  head: string
+  args: readonly Argument[]
+  slot: number
+  options: ResolvedCallOptions
+}
+
+/**
+ * Makes a client of a cluster or of a standalone server. Nothing is dialled before the first call or connect().
+ * @throws SlotwiseError SLOTWISE_INVALID_OPTION
+ */
+export function createClient(options: ClientOptions): Client {
+  return new Client(resolveOptions(options))
+}
+

@@ -1,0 +1,47 @@
+// Inspection: what a client tells of itself, in plain numbers.
+
+import type { NodeState } from '../node/states.js'
+import type { ClientState } from './states.js'
+
+/** A snapshot. `issued === settled + queued + inFlight`, always; the last two are counted anew in every queue. */
+export interface Inspection {
+  state: ClientState
+  /** Calls made. */
+  issued: number
+  /** Calls whose promise is fulfilled or rejected. */
+  settled: number
+  /** Calls not written yet: waiting for a node, a connection, a pause, or the end of this turn of the event loop. */
+  queued: number
+  /** Calls written and not answered. */
+  inFlight: number
+  /** Bytes charged to calls that wait for a usable connection. */
+  queuedBytes: number
+  /** Open sockets by what they are for; `total` is what /proc/self/fd shows. */
+  sockets: { dialing: number; shared: number; closing: number; total: number }
+  /** Attempts to connect, and those that did not end in a usable connection. */
+  dials: number
+  dialFailures: number
+  /** Attempts for which this host itself had no descriptors, ports or buffers left. */
+  dialsExhausted: number
+  /** Rounds of asking for the topology. */
+  refreshes: number
+  redirects: { moved: number; ask: number }
+  /** Calls tried again after a pause (TRYAGAIN, CLUSTERDOWN, LOADING, READONLY, MASTERDOWN). */
+  retries: number
+  /** Slots that some node serves. */
+  slotsCovered: number
+  nodes: number
+}
+
+/** One server as the client sees it. */
+export interface NodeInspection {
+  endpoint: string
+  /** Id in the cluster; empty when not known. */
+  id: string
+  state: NodeState
+  protocol: 2 | 3 | null
+  /** Attempts that have failed in a row. */
+  failures: number
+  /** Message of the last failure; null while it is usable. */
+  lastError: string | null
+}

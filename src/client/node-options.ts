@@ -1,0 +1,32 @@
+// NodeOptions from a client's configuration. Pure.
+
+import type { NodeOptions } from '../node/node.js'
+import type { ClientConfig } from './options.js'
+
+export function nodeOptions(config: ClientConfig): NodeOptions {
+  return {
+    backoffMinMs: config.backoffMinMs,
+    backoffMaxMs: config.backoffMaxMs,
+    connectTimeoutMs: config.connectTimeoutMs,
+    drainTimeoutMs: config.drainTimeoutMs,
+    dial: { tls: config.tls, keepAliveMs: config.keepAliveMs },
+    connection: {
+      handshake: {
+        protocol: config.protocol,
+        username: config.username,
+        password: config.password,
+        database: config.database,
+        name: config.name,
+        clientInfo: config.clientInfo,
+      },
+      limits: {
+        maxDepth: config.maxReplyDepth,
+        maxBulkBytes: config.maxReplyBulkBytes,
+        maxAggregateLength: config.maxReplyAggregateLength,
+      },
+      stringNumbers: config.stringNumbers,
+      pingIntervalMs: config.pingIntervalMs,
+      silenceTimeoutMs: config.silenceTimeoutMs,
+    },
+  }
+}

@@ -1,0 +1,231 @@
+// Options: what a user may set, the defaults, and the check that turns both into one configuration. Pure.
+
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { Endpoint } from '../connection/endpoint.js'
+import type { ResendMode } from '../routing/verdict.js'
+import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
+
+/** Everything but where the servers are. All times are milliseconds, all sizes bytes. */
+export interface CommonOptions {
+  /** ACL user; without a password it is not used. Default: the server's default user. */
+  username?: string
+  password?: string
+  /** TLS options of Node (`ca`, `cert`, `key`, `servername`, …), or true for its defaults. Default: plain TCP. */
+  tls?: boolean | TlsOptions
+  /** Database number of a standalone server, 0 to 16383; a cluster has only 0. Default 0. */
+  database?: number
+  /** Name for CLIENT LIST. Default: none. */
+  name?: string
+  /** Tells the server this library's name and version (CLIENT SETINFO). Default true. */
+  clientInfo?: boolean
+  /** RESP version; `auto` asks for 3 and falls back to 2 where the server does not know HELLO. Default `auto`. */
+  protocol?: 'auto' | 2 | 3
+  /** Integers of replies as strings: exact beyond 2^53. Default false. */
+  stringNumbers?: boolean
+
+  /** One deadline for a call, from being made to being settled; 0 for none. Default 10,000. */
+  timeoutMs?: number
+  /** Bytes (payload and overhead) of calls that wait for a usable connection. Default 33,554,432 (32 MiB). */
+  maxQueuedBytes?: number
+  /** Calls that wait for a usable connection. Default 1,000,000: the bytes bind first. */
+  maxQueuedCalls?: number
+  /** How long a call waits for a usable connection before it fails. 0: it does not wait longer than one tick. Default 5,000. */
+  maxQueueAgeMs?: number
+
+  /** From the start of a dial to a usable connection: look-up, TCP, TLS and handshake. Default 5,000. */
+  connectTimeoutMs?: number
+  /** Idle time before TCP probes the peer. Default 30,000. */
+  keepAliveMs?: number
+  /** Silence after which a connection is pinged. Default 5,000. */
+  pingIntervalMs?: number
+  /** Silence after which a connection is destroyed while a reply is due. Default 5,000. */
+  silenceTimeoutMs?: number
+  /** First and longest wait between two dials of one server. Defaults 50 and 1,000. */
+  backoffMinMs?: number
+  backoffMaxMs?: number
+  /** How long no socket is opened after this host ran out of descriptors, ports or buffers. Default 1,000. */
+  exhaustionPauseMs?: number
+  /** What a server that has left the cluster is given to answer calls in flight. Default 2,000. */
+  drainTimeoutMs?: number
+  /** What close() gives open calls before it fails them. Default 2,000. */
+  closeTimeoutMs?: number
+
+  /** MOVED and ASK replies one call may get. Default 16. */
+  maxRedirects?: number
+  /** Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN. Default 100. */
+  retryDelayMs?: number
+  /**
+   * Calls that were written when their connection was lost: `safe` sends again what cannot do harm twice (read-only, or
+   * `idempotent`), `all` everything, `none` nothing. What is not sent again fails with `maybeExecuted`. Default `safe`.
+   */
+  resend?: ResendMode
+
+  /** Least and longest time between two looks at the cluster's topology. Defaults 1,000 and 15,000. */
+  refreshMinIntervalMs?: number
+  refreshMaxIntervalMs?: number
+  /** What one node has to answer a topology question. Default 2,000. */
+  refreshTimeoutMs?: number
+  /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000. */
+  refreshPeriodMs?: number
+
+  /** Nesting a reply may have. Default 128. */
+  maxReplyDepth?: number
+  /** Bytes a string in a reply may have. Default 536,870,912 (512 MiB, the server's own limit). */
+  maxReplyBulkBytes?: number
+  /** Elements an aggregate in a reply may have. Default 16,777,216. */
+  maxReplyAggregateLength?: number
+}
+
+/** Where the servers are: exactly one of the two. */
+export type ClientOptions = CommonOptions &
+  (
+    | { /** One or more nodes of a cluster to learn the others from. */ cluster: readonly NodeAddress[]; server?: undefined }
+    | { /** One standalone server. */ server: NodeAddress; cluster?: undefined }
+  )
+
+type NumberRule = { default: number; min: number; max: number }
+
+const day = 86_400_000
+const numberRules = {
+  database: { default: 0, min: 0, max: 16383 },
+  timeoutMs: { default: 10_000, min: 0, max: day },
+  maxQueuedBytes: { default: 32 * 1024 * 1024, min: 0, max: 2 ** 40 },
+  maxQueuedCalls: { default: 1_000_000, min: 0, max: 2 ** 31 },
+  maxQueueAgeMs: { default: 5_000, min: 0, max: day },
+  connectTimeoutMs: { default: 5_000, min: 1, max: day },
+  keepAliveMs: { default: 30_000, min: 0, max: day },
+  pingIntervalMs: { default: 5_000, min: 10, max: day },
+  silenceTimeoutMs: { default: 5_000, min: 10, max: day },
+  backoffMinMs: { default: 50, min: 1, max: day },
+  backoffMaxMs: { default: 1_000, min: 1, max: day },
+  exhaustionPauseMs: { default: 1_000, min: 1, max: day },
+  drainTimeoutMs: { default: 2_000, min: 0, max: day },
+  closeTimeoutMs: { default: 2_000, min: 0, max: day },
+  maxRedirects: { default: 16, min: 0, max: 1000 },
+  retryDelayMs: { default: 100, min: 1, max: day },
+  refreshMinIntervalMs: { default: 1_000, min: 1, max: day },
+  refreshMaxIntervalMs: { default: 15_000, min: 1, max: day },
+  refreshTimeoutMs: { default: 2_000, min: 1, max: day },
+  refreshPeriodMs: { default: 60_000, min: 0, max: day },
+  maxReplyDepth: { default: 128, min: 1, max: 10_000 },
+  maxReplyBulkBytes: { default: 512 * 1024 * 1024, min: 1, max: 2 ** 31 },
+  maxReplyAggregateLength: { default: 16_777_216, min: 1, max: 2 ** 31 },
+} satisfies Record<string, NumberRule>
+
+type NumberName = keyof typeof numberRules
+
+const choices = {
+  protocol: ['auto', 2, 3],
+  resend: ['safe', 'all', 'none'],
+} as const
+
+/** Everything set, checked and resolved. */
+export type ClientConfig = Record<NumberName, number> & {
+  clustered: boolean
+  seeds: Endpoint[]
+  username: string | null
+  password: string | null
+  tls: TlsOptions | null
+  name: string | null
+  clientInfo: boolean
+  protocol: 'auto' | 2 | 3
+  stringNumbers: boolean
+  resend: ResendMode
+}
+
+const others = ['cluster', 'server', 'username', 'password', 'tls', 'name', 'clientInfo', 'stringNumbers']
+const knownOptions = new Set([...Object.keys(numberRules), ...Object.keys(choices), ...others])
+
+/**
+ * Checks options and fills in the defaults.
+ * @throws SlotwiseError SLOTWISE_INVALID_OPTION, naming the option, never its value
+ */
+export function resolveOptions(options: ClientOptions): ClientConfig {
+  if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object')
+  for (const name of Object.keys(options)) if (!knownOptions.has(name)) throw invalid(name, 'is not a known option')
+  const given = options as unknown as Record<string, unknown>
+  const clustered = given.cluster !== undefined
+  if (clustered === (given.server !== undefined)) throw invalid('cluster', "must be given, or else 'server', and not both")
+  if (clustered && !Array.isArray(given.cluster)) throw invalid('cluster', 'must be an array of addresses')
+  const addresses = (clustered ? given.cluster : [given.server]) as unknown[]
+  if (addresses.length === 0) throw invalid('cluster', 'must name at least one node')
+  const parsed = addresses.map((address, i) => parseAddress(address, clustered ? `cluster[${i}]` : 'server'))
+
+  const first = parsed[0] as (typeof parsed)[0]
+  const numbers = resolveNumbers(given, { database: first.database })
+  if (clustered && numbers.database !== 0) throw invalid('database', 'must be 0 in a cluster')
+  if (numbers.backoffMaxMs < numbers.backoffMinMs) throw invalid('backoffMaxMs', 'must not be less than backoffMinMs')
+  if (numbers.refreshMaxIntervalMs < numbers.refreshMinIntervalMs) {
+    throw invalid('refreshMaxIntervalMs', 'must not be less than refreshMinIntervalMs')
+  }
+  return {
+    ...numbers,
+    clustered,
+    seeds: parsed.map(address => address.endpoint),
+    username: text(given, 'username') ?? first.username,
+    password: text(given, 'password') ?? first.password,
+    tls: resolveTls(given.tls, parsed.some(address => address.tls)),
+    name: resolveName(given),
+    clientInfo: flag(given, 'clientInfo', true),
+    stringNumbers: flag(given, 'stringNumbers', false),
+    protocol: choice(given, 'protocol', 'auto'),
+    resend: choice(given, 'resend', 'safe'),
+  }
+}
+
+function resolveNumbers(given: Record<string, unknown>, fromAddress: { database: number | null }): Record<NumberName, number> {
+  const numbers = {} as Record<NumberName, number>
+  for (const name of Object.keys(numberRules) as NumberName[]) {
+    const rule: NumberRule = numberRules[name]
+    const value = given[name] ?? (name === 'database' ? fromAddress.database : null) ?? rule.default
+    if (!Number.isInteger(value) || (value as number) < rule.min || (value as number) > rule.max) {
+      throw invalid(name, `must be a whole number from ${rule.min} to ${rule.max}`)
+    }
+    numbers[name] = value as number
+  }
+  return numbers
+}
+
+function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | null {
+  if (tls === undefined) return byAddress ? {} : null
+  if (tls === true) return {}
+  if (tls === false) {
+    if (byAddress) throw invalid('tls', 'must not be false with a rediss:// address')
+    return null
+  }
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) throw invalid('tls', 'must be a boolean or an object')
+  return tls as TlsOptions
+}
+
+function resolveName(given: Record<string, unknown>): string | null {
+  const name = text(given, 'name')
+  // CLIENT SETNAME refuses anything else, and a refused handshake would be a riddle.
+  if (name !== null && !/^[\x21-\x7e]+$/.test(name)) throw invalid('name', 'must be printable ASCII without spaces')
+  return name
+}
+
+function text(given: Record<string, unknown>, name: string): string | null {
+  const value = given[name]
+  if (value === undefined) return null
+  if (typeof value !== 'string') throw invalid(name, 'must be a string')
+  return value
+}
+
+function flag(given: Record<string, unknown>, name: string, otherwise: boolean): boolean {
+  const value = given[name]
+  if (value === undefined) return otherwise
+  if (typeof value !== 'boolean') throw invalid(name, 'must be a boolean')
+  return value
+}
+
+function choice<Name extends keyof typeof choices>(
+  given: Record<string, unknown>,
+  name: Name,
+  otherwise: (typeof choices)[Name][number],
+): (typeof choices)[Name][number] {
+  const value = given[name]
+  if (value === undefined) return otherwise
+  const allowed: readonly unknown[] = choices[name]
+  if (!allowed.includes(value)) throw invalid(name, `must be one of ${allowed.join(', ')}`)
+  return value as (typeof choices)[Name][number]
+}

@@ -1,0 +1,222 @@
+// Call: one execution of one command.
+// Owns    its promise's two functions and, while it has one, its AbortSignal listener.
+// Born    in Issuer.issue().
+// Dies    once: fulfilled or failed, by whoever holds it or by its deadline or signal.
+// Holds   until it settles it is in exactly one queue, or in the hands of the one function that is moving it.
+
+import { type ErrorDetails, type Phase, type SlotwiseError, stacklessError } from '../errors.js'
+import type { Reply } from '../resp/decoder.js'
+import type { Argument, CommandSpec } from './command.js'
+import type { Deadlined, Link } from './deadline-wheel.js'
+import type { Chargeable } from './wait-budget.js'
+
+/** `unsent → sent → settled`; back to `unsent` only when it may be sent again. */
+export type CallState = 'unsent' | 'sent' | 'settled'
+
+const transitions: Record<CallState, Record<CallState, boolean>> = {
+  unsent: { unsent: false, sent: true, settled: true },
+  sent: { unsent: true, sent: false, settled: true },
+  settled: { unsent: false, sent: false, settled: false },
+}
+
+/** Bit mask of what a call is. */
+export const CallFlag = {
+  /** Running it twice does no harm: read-only by the command table, or the caller said so. */
+  repeatable: 1,
+  /** The client's own (handshake, PING, topology); not counted, not bounded, never retried. */
+  internal: 2,
+  /** Strings of the reply as Buffers. */
+  buffers: 4,
+  /** The reply as the bytes received. */
+  raw: 8,
+  /** To be sent right behind ASKING. */
+  asking: 16,
+  /** An earlier connection was lost between writing it and its reply. */
+  lostReply: 32,
+  /** A failure is handed to `resolve` as a value, not as a rejected promise. */
+  errorAsValue: 64,
+} as const
+
+/** Where a call is held: a queue that can let go of one call, and say what it is waiting for. */
+export interface CallHolder {
+  /** The call has settled; `wasSent` says whether its reply is still to come. */
+  forget(call: Call, wasSent: boolean): void
+  /** Why calls wait here: endpoint, attempts and cause, as far as known. */
+  situation(): ErrorDetails
+}
+
+/** Whoever made the call: keeps its deadline, and is told when it settles. */
+export interface CallMaker {
+  /** The error for a call that ends without a reply. */
+  explain(call: Call, code: SlotwiseError['code'], message: string, details: ErrorDetails): SlotwiseError
+  /** The error for a call whose time has come. */
+  overdue(call: Call): SlotwiseError
+  onSettled(call: Call): void
+}
+
+/** What few calls have. */
+export interface CallExtras {
+  /** How often it was sent in vain. */
+  retries?: number
+  /** MOVED and ASK replies it has got. */
+  redirects?: number
+  signal?: AbortSignal
+  onAbort?: () => void
+  /** The error reply or failure that made the call be tried again. */
+  lastError?: Error
+  /** With CallFlag.raw: the bytes that the reply probably equals. */
+  expectedRaw?: Buffer | null
+}
+
+/** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */
+export type Outcome = Reply | Error | Promise<never>
+
+/** Timeout of a call without a deadline: 12 days, and still a small integer, which Infinity is not. */
+export const noTimeoutMs = 2 ** 30
+
+const noArguments: readonly Argument[] = []
+
+export class Call implements Deadlined, Chargeable {
+  // TypeScript's `private` here, not `#`: private methods cost each instance a brand, and this is the object of which
+  // there are 200,000 a second.
+  private current: CallState
+  private readonly maker: CallMaker
+  readonly spec: CommandSpec
+  /** Wire bytes of the command's name as the caller spelled it. */
+  readonly head: string
+  args: readonly Argument[]
+  /** Hash slot of its keys; -1 when any node will do. */
+  readonly slot: number
+  flags: number
+  readonly createdAt: number
+  /** From call to settlement, in milliseconds; `noTimeoutMs` for none. */
+  readonly timeoutMs: number
+  deadlineAt: number
+  wheelPrevious: Link | null
+  wheelNext: Link | null
+  chargedBytes: number
+  holder: CallHolder | null
+  extras: CallExtras | null
+  // A promise's resolve function alone: keeping its reject function, too, would cost each waiting call 56 B.
+  private readonly resolve: (outcome: Outcome) => void
+
+  constructor(
+    maker: CallMaker,
+    spec: CommandSpec,
+    head: string,
+    args: readonly Argument[],
+    slot: number,
+    flags: number,
+    createdAt: number,
+    timeoutMs: number,
+    resolve: (outcome: Outcome) => void,
+  ) {
+    this.current = 'unsent'
+    this.maker = maker
+    this.spec = spec
+    this.head = head
+    this.args = args
+    this.slot = slot
+    this.flags = flags
+    this.createdAt = createdAt
+    this.timeoutMs = timeoutMs
+    this.deadlineAt = createdAt + timeoutMs
+    this.wheelPrevious = null
+    this.wheelNext = null
+    this.chargedBytes = 0
+    this.holder = null
+    this.extras = null
+    this.resolve = resolve
+  }
+
+  get state(): CallState {
+    return this.current
+  }
+
+  get settled(): boolean {
+    return this.current === 'settled'
+  }
+
+  has(flag: number): boolean {
+    return (this.flags & flag) !== 0
+  }
+
+  private to(next: CallState): void {
+    if (!transitions[this.current][next]) throw new Error(`Call: ${this.current} -> ${next}`)
+    this.current = next
+  }
+
+  /** The connection has put it on the wire. */
+  markSent(): void {
+    this.to('sent')
+  }
+
+  /** It will be tried again; `ran` is false when a reply proved that it has not run. */
+  markUnsent(ran: boolean, reason: Error): void {
+    if (this.current === 'sent') this.to('unsent')
+    this.flags = (this.flags & ~CallFlag.asking) | (ran ? CallFlag.lostReply : 0)
+    this.extras ??= {}
+    this.extras.lastError = reason
+    this.extras.retries = (this.extras.retries ?? 0) + 1
+  }
+
+  fulfil(value: Reply): void {
+    if (this.current === 'settled') return
+    this.settle()
+    this.resolve(value)
+  }
+
+  fail(error: Error): void {
+    if (this.current === 'settled') return
+    this.settle()
+    this.resolve(this.has(CallFlag.errorAsValue) ? error : Promise.reject(error))
+  }
+
+  /** Fails with one of this client's own errors, with what this call knows of its own life added to it. */
+  failWith(code: SlotwiseError['code'], message: string, details: ErrorDetails): void {
+    this.fail(this.maker.explain(this, code, message, details))
+  }
+
+  /** How often it was put on a connection. */
+  get attempts(): number {
+    return (this.extras?.retries ?? 0) + (this.current === 'sent' ? 1 : 0)
+  }
+
+  /** True when the command may have been run by a server. */
+  get maybeExecuted(): boolean {
+    return this.current === 'sent' || this.has(CallFlag.lostReply)
+  }
+
+  onDeadline(): void {
+    this.fail(this.maker.overdue(this))
+  }
+
+  onAbort(reason: unknown): void {
+    const phase: Phase = this.current === 'sent' ? 'flight' : 'queue'
+    this.failWith('SLOTWISE_ABORTED', 'The call was aborted', { cause: reason, phase })
+  }
+
+  private settle(): void {
+    const wasSent = this.current === 'sent'
+    this.to('settled')
+    const holder = this.holder
+    if (holder !== null) {
+      this.holder = null
+      holder.forget(this, wasSent)
+      // A place in a queue may outlive the call by a while; its payload must not.
+      this.args = noArguments
+    }
+    this.maker.onSettled(this)
+  }
+}
+
+/** Error for a call that ends without a reply, with the fields every such error has. */
+export function callError(call: Call, now: number, code: SlotwiseError['code'], message: string, details: ErrorDetails) {
+  return stacklessError(code, message, {
+    command: call.spec.name,
+    attempts: call.attempts,
+    elapsedMs: now - call.createdAt,
+    maybeExecuted: call.maybeExecuted,
+    ...details,
+  })
+}

@@ -1,0 +1,312 @@
+// Connection: one socket, one life.
+// Owns    the socket, its decoder, the outbox, the queue of unanswered calls and the liveness timer.
+// Born    in Node, from a socket that a Dial has opened.
+// Dies    once: by close(), destroy(), the loss of the socket or its silence. It never reconnects; a new Connection does.
+// Holds   replies arrive in send order, so queue.sent === frames written - replies seen.
+
+import type { Socket } from 'node:net'
+import { type Call, CallFlag, noTimeoutMs } from '../command/call.js'
+import { isBlocking } from '../command/command.js'
+import type { Issuer } from '../command/issuer.js'
+import { type ErrorDetails, type ReplyError, SlotwiseError, stacklessError } from '../errors.js'
+import { createDecoder } from '../resp/create-decoder.js'
+import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type ReplySink } from '../resp/decoder.js'
+import type { AtTurnEnd, Turn } from '../turn.js'
+import { CallQueue, type HandBack } from './call-queue.js'
+import { abandon } from './dial.js'
+import type { Endpoint } from './endpoint.js'
+import { type HandshakeOptions, handshakeOutcome, handshakeSteps } from './handshake.js'
+import { Outbox } from './outbox.js'
+import type { SocketEntry } from './socket-ledger.js'
+import { type ConnectionState, connectionTransitions } from './states.js'
+
+export interface ConnectionOptions {
+  handshake: HandshakeOptions
+  limits: DecoderLimits
+  /** Integers as strings. */
+  stringNumbers: boolean
+  /** Silence after which the peer is pinged, in milliseconds. */
+  pingIntervalMs: number
+  /** Silence after which the connection is destroyed while a reply is due, in milliseconds. */
+  silenceTimeoutMs: number
+}
+
+/** News for the owner. */
+export interface ConnectionListener {
+  onReady(): void
+  /** An error reply has come for the call, which is in nobody's hands but the listener's. */
+  onReplyError(call: Call, error: ReplyError): void
+  /** Called once. The calls handed back are the listener's. */
+  onClosed(reason: SlotwiseError, handBack: HandBack): void
+}
+
+/** A reply due for this long, with no bytes since, means that the connection makes no progress. */
+const stallMs = 250
+
+const asking = ['ASKING', []] as const
+
+export class Connection implements ReplySink, AtTurnEnd {
+  #state: ConnectionState = 'handshaking'
+  readonly endpoint: Endpoint
+  readonly #socket: Socket
+  readonly #entry: SocketEntry
+  readonly #options: ConnectionOptions
+  readonly #issuer: Issuer
+  readonly #turn: Turn
+  readonly #listener: ConnectionListener
+  readonly #queue: CallQueue
+  readonly #outbox: Outbox
+  #decoder: ReplyDecoder
+  #scheduled = false
+  #lastReadAt: number
+  /** Since when a reply has been due, had nothing been read since. */
+  #dueSince = 0
+  #watch: NodeJS.Timeout | null = null
+
+  constructor(
+    socket: Socket,
+    entry: SocketEntry,
+    endpoint: Endpoint,
+    options: ConnectionOptions,
+    issuer: Issuer,
+    turn: Turn,
+    listener: ConnectionListener,
+  ) {
+    this.endpoint = endpoint
+    this.#socket = socket
+    this.#entry = entry
+    this.#options = options
+    this.#issuer = issuer
+    this.#turn = turn
+    this.#listener = listener
+    this.#lastReadAt = turn.now()
+    this.#queue = new CallQueue(() => this.#situation())
+    this.#outbox = new Outbox(socket, this.#queue)
+    const protocol = options.handshake.protocol === 2 ? 2 : 3
+    this.#decoder = createDecoder(protocol, this, options.limits, { stringNumbers: options.stringNumbers })
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('drain', () => this.#outbox.onDrain())
+    socket.on('error', (error: Error) => this.#onLost(error))
+    socket.on('end', () => this.#onLost(undefined))
+    socket.on('close', () => this.#onLost(undefined))
+    this.#handshake(protocol)
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** 2 or 3, as agreed with the server. */
+  get protocol(): 2 | 3 {
+    return this.#decoder.protocol
+  }
+
+  #to(next: ConnectionState): void {
+    if (!connectionTransitions[this.#state].includes(next)) throw new Error(`Connection: ${this.#state} -> ${next}`)
+    this.#state = next
+  }
+
+  #situation(): ErrorDetails {
+    return { endpoint: this.endpoint.key }
+  }
+
+  // ---- handshake
+
+  #handshake(protocol: 2 | 3): void {
+    const options = this.#options.handshake
+    const steps = handshakeSteps(options, protocol)
+    const replies: unknown[] = []
+    const onReply = (reply: unknown) => {
+      replies.push(reply)
+      if (replies.length === steps.length) conclude()
+    }
+    const conclude = () => {
+      if (this.#state !== 'handshaking') return
+      const outcome = handshakeOutcome(steps, replies, this.endpoint.key)
+      if (outcome.kind === 'ready') this.#onHandshaken()
+      else if (outcome.kind === 'failed') this.destroy(outcome.error)
+      else {
+        this.#decoder = createDecoder(2, this, this.#options.limits, { stringNumbers: this.#options.stringNumbers })
+        this.#handshake(2)
+      }
+    }
+    // A step fails without a reply only when the connection goes, and a closed connection takes no outcome.
+    for (const { name, args } of steps) this.#push(this.#issuer.issueInternal(name, args, noTimeoutMs, 0, onReply))
+  }
+
+  #onHandshaken(): void {
+    this.#to('ready')
+    this.#entry.move('shared')
+    this.#armWatch(this.#options.pingIntervalMs)
+    this.#listener.onReady()
+  }
+
+  // ---- sending
+
+  /** Queues the call; it is written at the end of this turn of the event loop. The connection must be ready. */
+  send(call: Call): void {
+    if (call.has(CallFlag.asking)) {
+      // Its reply says nothing that the reply of the command behind it does not say.
+      this.#push(this.#issuer.issueInternal(asking[0], asking[1], noTimeoutMs, 0, ignore))
+    }
+    this.#push(call)
+  }
+
+  #push(call: Call): void {
+    if (this.#queue.length === 0) this.#dueSince = this.#turn.now()
+    this.#queue.push(call)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#turn.schedule(this)
+  }
+
+  onTurnEnd(): void {
+    this.#scheduled = false
+    if (this.#state !== 'closed') this.#outbox.flush()
+  }
+
+  /** True when a reply has been due for a while and nothing has come. What is sent now waits, and is bounded as such. */
+  isStalled(now: number): boolean {
+    return this.#queue.sent !== 0 && now - Math.max(this.#lastReadAt, this.#dueSince) > stallMs
+  }
+
+  // ---- receiving
+
+  #onData(chunk: Buffer): void {
+    this.#lastReadAt = this.#turn.now()
+    try {
+      this.#decoder.execute(chunk)
+    } catch (error) {
+      this.destroy(this.#decodeError(error))
+    }
+  }
+
+  #decodeError(error: unknown): SlotwiseError {
+    if (!(error instanceof SlotwiseError)) {
+      return stacklessError('SLOTWISE_PROTOCOL', 'The reply could not be handled', { cause: error, endpoint: this.endpoint.key })
+    }
+    return Object.assign(error, { endpoint: this.endpoint.key })
+  }
+
+  nextFormat(): number {
+    const flags = this.#queue.peekSent()?.flags ?? 0
+    // The bits of a call in flight, not branches: this runs once a reply.
+    return (flags & CallFlag.buffers) === 0 && (flags & CallFlag.raw) === 0 ? ReplyFormat.plain : formatOf(flags)
+  }
+
+  expectedRaw(): Buffer | null {
+    return this.#queue.peekSent()?.extras?.expectedRaw ?? null
+  }
+
+  onReply(value: Reply): void {
+    const call = this.#answered()
+    if (call !== undefined) call.fulfil(value)
+    if (this.#state === 'draining') this.#closeIfDrained()
+  }
+
+  onError(error: ReplyError): void {
+    const call = this.#answered()
+    if (call === undefined) return
+    if (call.settled || call.has(CallFlag.internal)) call.fail(error)
+    else this.#listener.onReplyError(call, error)
+    if (this.#state === 'draining') this.#closeIfDrained()
+  }
+
+  onPush(_items: Reply[]): void {
+    // Nothing this connection serves asks for pushes.
+  }
+
+  #answered(): Call | undefined {
+    if (this.#state === 'closed') return undefined
+    const call = this.#queue.shiftSent()
+    if (call === undefined) {
+      const message = `${this.endpoint.key} sent a reply that no command asked for`
+      this.destroy(stacklessError('SLOTWISE_PROTOCOL', message, { endpoint: this.endpoint.key }))
+    }
+    return call
+  }
+
+  // ---- liveness
+
+  #armWatch(delayMs: number): void {
+    this.#watch = setTimeout(this.#onWatch, Math.max(1, delayMs))
+    this.#watch.unref()
+  }
+
+  // Timers run before sockets are read: what has arrived during a stall of the event loop must be seen first.
+  readonly #onWatch = (): void => {
+    setImmediate(this.#checkLiveness)
+  }
+
+  readonly #checkLiveness = (): void => {
+    if (this.#state === 'closed') return
+    const { pingIntervalMs, silenceTimeoutMs } = this.#options
+    const now = this.#turn.now()
+    const head = this.#queue.peekSent()
+    if (head === undefined) {
+      const silentMs = now - this.#lastReadAt
+      if (silentMs < pingIntervalMs) return this.#armWatch(pingIntervalMs - silentMs)
+      if (this.#queue.length === 0) this.#push(this.#issuer.issueInternal('PING', [], noTimeoutMs, 0, ignore))
+      return this.#armWatch(silenceTimeoutMs)
+    }
+    const silentMs = now - Math.max(this.#lastReadAt, this.#dueSince)
+    // A server may rightly say nothing for as long as a blocking command blocks.
+    if (isBlocking(head.spec, head.args)) return this.#armWatch(pingIntervalMs)
+    if (silentMs < silenceTimeoutMs) return this.#armWatch(silenceTimeoutMs - silentMs)
+    const message = `${this.endpoint.key} sent nothing for ${silentMs} ms while a reply was due`
+    this.destroy(stacklessError('SLOTWISE_CONNECTION_SILENT', message, { endpoint: this.endpoint.key, elapsedMs: silentMs }))
+  }
+
+  // ---- ending
+
+  /** Takes no more calls, lets those it has be answered, then closes. */
+  close(): void {
+    if (this.#state === 'handshaking') return this.destroy(closing(this.endpoint.key))
+    if (this.#state !== 'ready') return
+    this.#to('draining')
+    this.#closeIfDrained()
+  }
+
+  #closeIfDrained(): void {
+    if (this.#state === 'draining' && this.#queue.length === 0) this.destroy(closing(this.endpoint.key))
+  }
+
+  /** Closes now. Calls without a reply go back to the listener; the client's own fail. */
+  destroy(reason: SlotwiseError): void {
+    if (this.#state === 'closed') return
+    this.#to('closed')
+    if (this.#watch !== null) clearTimeout(this.#watch)
+    const { unsent, unanswered } = this.#queue.drain()
+    abandon(this.#socket, this.#entry)
+    for (const call of unsent) if (call.has(CallFlag.internal)) call.fail(reason)
+    for (const call of unanswered) if (call.has(CallFlag.internal)) call.fail(reason)
+    this.#listener.onClosed(reason, { unsent: unsent.filter(isUsers), unanswered: unanswered.filter(isUsers) })
+  }
+
+  #onLost(cause: Error | undefined): void {
+    if (this.#state === 'closed') return
+    const phase = this.#state === 'handshaking' ? 'handshake' : 'flight'
+    const message = `The connection to ${this.endpoint.key} was lost: ${cause?.message ?? 'closed by the peer'}`
+    this.destroy(stacklessError('SLOTWISE_CONNECTION_LOST', message, { endpoint: this.endpoint.key, phase, ...(cause && { cause }) }))
+  }
+
+  /** Users' calls it holds. */
+  count(): { queued: number; inFlight: number } {
+    return this.#queue.count()
+  }
+}
+
+function ignore(): void {}
+
+function isUsers(call: Call): boolean {
+  return !call.has(CallFlag.internal)
+}
+
+function formatOf(flags: number): number {
+  return (flags & CallFlag.buffers ? ReplyFormat.buffers : 0) | (flags & CallFlag.raw ? ReplyFormat.raw : 0)
+}
+
+function closing(endpoint: string): SlotwiseError {
+  return stacklessError('SLOTWISE_CLOSED', `The connection to ${endpoint} is closed`, { endpoint, phase: 'close' })
+}
+

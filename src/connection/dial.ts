@@ -1,0 +1,92 @@
+// Dial: one attempt to reach a server, up to an open socket (and, with TLS, a verified peer).
+// Owns    the socket until it hands it over.
+// Born    in a Node's connect attempt.
+// Dies    once: by handing the socket over, by failing, or by cancel().
+// Holds   exactly one of onOpen and onFailed is called, and neither after cancel().
+
+import { type NetConnectOpts, type Socket, connect, isIP } from 'node:net'
+import { type ConnectionOptions as TlsOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { isLocalExhaustion, type SlotwiseError, stacklessError } from '../errors.js'
+import type { Endpoint } from './endpoint.js'
+import type { SocketEntry, SocketLedger } from './socket-ledger.js'
+
+export interface DialOptions {
+  /** TLS options of Node (`ca`, `cert`, `key`, `servername`, …); null for plain TCP. */
+  tls: TlsOptions | null
+  /** Idle time before TCP probes the peer, in milliseconds. */
+  keepAliveMs: number
+}
+
+export interface DialListener {
+  onOpen(socket: Socket, entry: SocketEntry): void
+  onFailed(error: SlotwiseError): void
+}
+
+/** Closes the attempt; nothing is reported after it. */
+export interface Dial {
+  cancel(): void
+}
+
+/** Starts an attempt. Every socket it makes is entered in the ledger. */
+export function dial(endpoint: Endpoint, options: DialOptions, ledger: SocketLedger, listener: DialListener): Dial {
+  const socket = openSocket(endpoint, options)
+  const entry = ledger.enter(socket, 'dialing')
+  const opened = options.tls === null ? 'connect' : 'secureConnect'
+
+  const release = () => {
+    socket.off(opened, onOpen)
+    socket.off('error', onError)
+    socket.off('close', onClose)
+  }
+  const fail = (cause: unknown) => {
+    release()
+    abandon(socket, entry)
+    listener.onFailed(dialError(endpoint, cause))
+  }
+  const onOpen = () => {
+    release()
+    listener.onOpen(socket, entry)
+  }
+  const onError = (error: Error) => fail(error)
+  const onClose = () => fail(undefined)
+
+  socket.on(opened, onOpen)
+  socket.on('error', onError)
+  socket.on('close', onClose)
+  return {
+    cancel() {
+      release()
+      abandon(socket, entry)
+    },
+  }
+}
+
+function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
+  const target: NetConnectOpts =
+    endpoint.path === undefined
+      ? { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: options.keepAliveMs }
+      : { path: endpoint.path }
+  if (options.tls === null) return connect(target)
+  // Certificates name hosts, not addresses; SNI forbids addresses (RFC 6066, section 3).
+  const servername = options.tls.servername ?? (isIP(endpoint.host) === 0 ? endpoint.host : '')
+  return tlsConnect({ ...target, ...options.tls, ...(servername === '' ? {} : { servername }) } as TlsOptions) as TLSSocket
+}
+
+/** Destroys a socket nobody waits for any more; a late error of it concerns nobody. */
+export function abandon(socket: Socket, entry: SocketEntry): void {
+  socket.on('error', ignore)
+  if (!socket.closed) entry.move('closing')
+  socket.destroy()
+}
+
+function ignore(): void {}
+
+function dialError(endpoint: Endpoint, cause: unknown): SlotwiseError {
+  const details = { endpoint: endpoint.key, phase: 'dial' as const, cause }
+  if (isLocalExhaustion(cause)) {
+    const code = (cause as NodeJS.ErrnoException).code
+    return stacklessError('SLOTWISE_LOCAL_EXHAUSTION', `This host cannot open another socket (${code})`, details)
+  }
+  const reason = cause instanceof Error ? cause.message : 'closed by the peer'
+  return stacklessError('SLOTWISE_CONNECT_FAILED', `Cannot connect to ${endpoint.key}: ${reason}`, details)
+}

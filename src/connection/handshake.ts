@@ -1,0 +1,84 @@
+// Handshake: what a new connection says before it serves calls. Pure: plans steps and reads their outcomes.
+// Sources: HELLO, AUTH, SELECT, CLIENT SETNAME and CLIENT SETINFO command pages.
+
+import { ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
+
+export interface HandshakeOptions {
+  /** `auto` asks for RESP3 and falls back to RESP2 where the server does not know HELLO. */
+  protocol: 'auto' | 2 | 3
+  username: string | null
+  password: string | null
+  /** Number of the database to select; 0 needs no step. */
+  database: number
+  /** Name for CLIENT LIST; null for none. */
+  name: string | null
+  /** Sends the library's name and version, for CLIENT LIST. */
+  clientInfo: boolean
+}
+
+export interface HandshakeStep {
+  name: string
+  args: string[]
+  /** What an error reply means. */
+  onError: 'auth' | 'fallback' | 'fail' | 'ignore'
+}
+
+/** Name and version as CLIENT LIST shows them. */
+export const library = { name: 'slotwise', version: '0.1.0' }
+
+/** The steps for one protocol version, in the order in which they are written, all at once. */
+export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): HandshakeStep[] {
+  const steps: HandshakeStep[] = []
+  const { username, password, name } = options
+  if (protocol === 3) {
+    const args = ['3']
+    if (password !== null) args.push('AUTH', username ?? 'default', password)
+    if (name !== null) args.push('SETNAME', name)
+    steps.push({ name: 'HELLO', args, onError: options.protocol === 'auto' ? 'fallback' : 'fail' })
+  } else {
+    if (password !== null) {
+      steps.push({ name: 'AUTH', args: username === null ? [password] : [username, password], onError: 'auth' })
+    }
+    if (name !== null) steps.push({ name: 'CLIENT', args: ['SETNAME', name], onError: 'fail' })
+  }
+  if (options.clientInfo) {
+    // Servers before 7.2 do not know it; nothing depends on it.
+    steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-NAME', library.name], onError: 'ignore' })
+    steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-VER', library.version], onError: 'ignore' })
+  }
+  if (options.database !== 0) steps.push({ name: 'SELECT', args: [String(options.database)], onError: 'fail' })
+  // A server that accepts connections and says nothing must not count as ready.
+  if (steps.length === 0) steps.push({ name: 'PING', args: [], onError: 'ignore' })
+  return steps
+}
+
+export type HandshakeOutcome = { kind: 'ready' } | { kind: 'fallback' } | { kind: 'failed'; error: SlotwiseError }
+
+/** Reads the outcome of all steps; `replies[i]` answers `steps[i]`. The first decisive error counts. */
+export function handshakeOutcome(steps: readonly HandshakeStep[], replies: readonly unknown[], endpoint: string): HandshakeOutcome {
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as HandshakeStep
+    const reply = replies[i]
+    if (!(reply instanceof ReplyError)) continue
+    if (isAuthError(reply) || step.onError === 'auth') {
+      return { kind: 'failed', error: stepError('SLOTWISE_AUTH_FAILED', step, reply, endpoint) }
+    }
+    if (step.onError === 'ignore') continue
+    if (step.onError === 'fallback' && isHelloUnknown(reply)) return { kind: 'fallback' }
+    return { kind: 'failed', error: stepError('SLOTWISE_HANDSHAKE_FAILED', step, reply, endpoint) }
+  }
+  return { kind: 'ready' }
+}
+
+function isAuthError(error: ReplyError): boolean {
+  return error.code === 'WRONGPASS' || error.code === 'NOAUTH' || /without any password configured|no password is set/i.test(error.message)
+}
+
+/** Redis before 6 and most proxies answer `ERR unknown command`, a server with only RESP2 answers NOPROTO. */
+function isHelloUnknown(error: ReplyError): boolean {
+  return error.code === 'NOPROTO' || (error.code === 'ERR' && /unknown command|unsupported|not supported|syntax error/i.test(error.message))
+}
+
+function stepError(code: SlotwiseError['code'], step: HandshakeStep, cause: ReplyError, endpoint: string): SlotwiseError {
+  return stacklessError(code, `${endpoint} refused ${step.name}: ${cause.message}`, { endpoint, phase: 'handshake', cause })
+}

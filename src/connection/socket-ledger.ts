@@ -1,0 +1,54 @@
+// SocketLedger: every socket this client has open, and what for.
+// Owns    the count by lane; the sockets themselves belong to the Dial or Connection that registered them.
+// Born    with the client.
+// Dies    with it, at zero.
+// Holds   one entry from the moment a socket is made until its `close` event, whoever holds it in between.
+
+import type { Socket } from 'node:net'
+
+/** What a socket is for. `dialing` covers everything up to the end of the handshake; `closing` is given up, not yet closed. */
+export type Lane = 'dialing' | 'shared' | 'closing'
+
+export interface SocketEntry {
+  /** Moves the socket to another lane. */
+  move(lane: Lane): void
+}
+
+export class SocketLedger {
+  readonly #open: Record<Lane, number> = { dialing: 0, shared: 0, closing: 0 }
+  #total = 0
+  #onEmpty: (() => void)[] = []
+
+  /** Enters a new socket; it leaves by itself when it has closed. */
+  enter(socket: Socket, lane: Lane): SocketEntry {
+    let current = lane
+    this.#open[lane]++
+    this.#total++
+    socket.once('close', () => {
+      this.#open[current]--
+      this.#total--
+      if (this.#total === 0) for (const onEmpty of this.#onEmpty.splice(0)) onEmpty()
+    })
+    return {
+      move: next => {
+        this.#open[current]--
+        this.#open[next]++
+        current = next
+      },
+    }
+  }
+
+  get total(): number {
+    return this.#total
+  }
+
+  counts(): Record<Lane, number> {
+    return { ...this.#open }
+  }
+
+  /** Runs `then` when no socket is open; at once when none is. */
+  whenEmpty(then: () => void): void {
+    if (this.#total === 0) then()
+    else this.#onEmpty.push(then)
+  }
+}

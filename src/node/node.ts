@@ -1,0 +1,283 @@
+// Node: one server, many connections over time, at most one at a time.
+// Owns    its connection or the attempt to open one, the redial and drain timers, and the calls that wait for it.
+// Born    in Topology, when a seed, a view or a redirect names the server.
+// Dies    by retire() (lets calls in flight be answered) or destroy() (now).
+// Holds   one attempt at a time, however many callers wait; a lost connection is out of reach at once; once opened it redials
+//         by itself until it is retired.
+
+import { Connection, type ConnectionOptions } from '../connection/connection.js'
+import { CallQueue, type HandBack } from '../connection/call-queue.js'
+import { type Dial, type DialOptions, dial } from '../connection/dial.js'
+import type { Endpoint } from '../connection/endpoint.js'
+import type { SocketLedger } from '../connection/socket-ledger.js'
+import type { Call } from '../command/call.js'
+import type { Issuer } from '../command/issuer.js'
+import { type ErrorDetails, type ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
+import type { Turn } from '../turn.js'
+import { type BackoffOptions, backoffMs } from './backoff.js'
+import type { DialGate } from './dial-gate.js'
+import { type NodeState, nodeTransitions } from './states.js'
+
+export interface NodeOptions extends BackoffOptions {
+  dial: DialOptions
+  connection: ConnectionOptions
+  /** From the start of a dial to a usable connection, in milliseconds. */
+  connectTimeoutMs: number
+  /** What a retired node gives its calls in flight, in milliseconds. */
+  drainTimeoutMs: number
+}
+
+/** What every node of a client shares. */
+export interface NodeContext {
+  options: NodeOptions
+  issuer: Issuer
+  turn: Turn
+  ledger: SocketLedger
+  gate: DialGate
+  listener: NodeListener
+}
+
+/** News for the owner. */
+export interface NodeListener {
+  onNodeReady(node: Node): void
+  /** A usable connection was lost. */
+  onNodeLost(node: Node, reason: SlotwiseError): void
+  onDialFailed(node: Node, error: SlotwiseError): void
+  onReplyError(node: Node, call: Call, error: ReplyError): void
+  /** Calls that this node can no longer serve; they are the listener's. */
+  onHandBack(handBack: HandBack, reason: SlotwiseError): void
+}
+
+/** A connection that lived shorter than this does not prove that the server is back. */
+const stableMs = 1000
+
+export class Node {
+  readonly endpoint: Endpoint
+  /** The server's id in the cluster; empty when it has not been learnt. */
+  id = ''
+  #state: NodeState = 'idle'
+  readonly #context: NodeContext
+  #connection: Connection | null = null
+  #dial: Dial | null = null
+  /** The connect deadline while connecting, the redial while waiting, the drain limit when retired. */
+  #timer: NodeJS.Timeout | null = null
+  #failures = 0
+  #startedAt = 0
+  #readyAt = 0
+  #lastError: SlotwiseError | null = null
+  readonly #waiting: CallQueue
+
+  constructor(endpoint: Endpoint, context: NodeContext) {
+    this.endpoint = endpoint
+    this.#context = context
+    this.#waiting = new CallQueue(this.situation)
+  }
+
+  get state(): NodeState {
+    return this.#state
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready'
+  }
+
+  /** True while it has a connection, usable or ending. */
+  get isOpen(): boolean {
+    return this.#connection !== null
+  }
+
+  /** Attempts that have failed in a row. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Why it is not ready; null when nothing has failed yet. */
+  get lastError(): SlotwiseError | null {
+    return this.#lastError
+  }
+
+  /** 2 or 3 while it is ready, null otherwise. */
+  get protocol(): 2 | 3 | null {
+    return this.#state === 'ready' ? (this.#connection as Connection).protocol : null
+  }
+
+  readonly situation = (): ErrorDetails => {
+    const details: ErrorDetails = { endpoint: this.endpoint.key }
+    if (this.#lastError !== null && this.#state !== 'ready') details.cause = this.#lastError
+    return details
+  }
+
+  #to(next: NodeState): void {
+    if (!nodeTransitions[this.#state].includes(next)) throw new Error(`Node: ${this.#state} -> ${next}`)
+    this.#state = next
+  }
+
+  // ---- calls
+
+  /** Sends the call, or keeps it until there is a connection. A call that finds no room fails. */
+  send(call: Call): void {
+    const { issuer, turn } = this.#context
+    if (this.#state === 'ready') {
+      const connection = this.#connection as Connection
+      if (connection.isStalled(turn.now())) {
+        if (!issuer.admit(call, this.situation)) return
+      } else if (call.chargedBytes !== 0) issuer.dismiss(call)
+      connection.send(call)
+      return
+    }
+    if (!issuer.admit(call, this.situation)) return
+    issuer.startAge(call)
+    this.#waiting.push(call)
+    if (this.#state === 'idle') this.open()
+  }
+
+  /** Hands out the calls that wait for a connection, for another node to serve. */
+  takeWaiting(): Call[] {
+    return this.#waiting.drain().unsent
+  }
+
+  get hasWaiting(): boolean {
+    return this.#waiting.unsent !== 0
+  }
+
+  /** Users' calls it holds. */
+  count(): { queued: number; inFlight: number } {
+    const waiting = this.#waiting.count()
+    const onWire = this.#connection?.count() ?? { queued: 0, inFlight: 0 }
+    return { queued: waiting.queued + onWire.queued, inFlight: onWire.inFlight }
+  }
+
+  // ---- connecting
+
+  /** Starts connecting, unless it has already been started. */
+  open(): void {
+    if (this.#state === 'idle') this.#connectWhenAllowed()
+  }
+
+  #connectWhenAllowed(): void {
+    const { gate, turn } = this.#context
+    const pauseMs = gate.remainingMs(turn.now())
+    if (pauseMs > 0) this.#wait(pauseMs * (1 + Math.random() / 4))
+    else this.#connect()
+  }
+
+  #wait(delayMs: number): void {
+    if (this.#state !== 'waiting') this.#to('waiting')
+    this.#timer = setTimeout(() => this.#connectWhenAllowed(), delayMs)
+  }
+
+  #connect(): void {
+    const { options, ledger, gate, turn } = this.#context
+    this.#to('connecting')
+    gate.dials++
+    this.#startedAt = turn.now()
+    this.#timer = setTimeout(() => this.#onConnectDeadline(), options.connectTimeoutMs)
+    this.#dial = dial(this.endpoint, options.dial, ledger, {
+      onOpen: (socket, entry) => {
+        this.#dial = null
+        const { issuer } = this.#context
+        const connection = new Connection(socket, entry, this.endpoint, options.connection, issuer, turn, {
+          onReady: () => this.#onReady(),
+          onReplyError: (call, error) => this.#context.listener.onReplyError(this, call, error),
+          onClosed: (reason, handBack) => this.#onClosed(reason, handBack),
+        })
+        this.#connection = connection
+      },
+      onFailed: error => {
+        this.#dial = null
+        this.#onAttemptFailed(error)
+      },
+    })
+  }
+
+  #onConnectDeadline(): void {
+    const phase = this.#connection === null ? ('dial' as const) : ('handshake' as const)
+    const { connectTimeoutMs } = this.#context.options
+    const message = `${this.endpoint.key} was not usable within ${connectTimeoutMs} ms (${phase})`
+    const error = stacklessError('SLOTWISE_CONNECT_TIMEOUT', message, { endpoint: this.endpoint.key, phase })
+    if (this.#connection !== null) {
+      this.#connection.destroy(error)
+      return
+    }
+    this.#dial?.cancel()
+    this.#dial = null
+    this.#onAttemptFailed(error)
+  }
+
+  #onReady(): void {
+    this.#clearTimer()
+    this.#to('ready')
+    this.#readyAt = this.#context.turn.now()
+    this.#lastError = null
+    for (const call of this.takeWaiting()) this.send(call)
+    this.#context.listener.onNodeReady(this)
+  }
+
+  #onAttemptFailed(error: SlotwiseError): void {
+    const { gate, options, turn, listener } = this.#context
+    const now = turn.now()
+    this.#clearTimer()
+    gate.failures++
+    if (error.code === 'SLOTWISE_LOCAL_EXHAUSTION') gate.onExhausted(now)
+    else this.#failures++
+    this.#lastError = Object.assign(error, { attempts: this.#failures, elapsedMs: now - this.#startedAt })
+    const pauseMs = gate.remainingMs(now) * (1 + Math.random() / 4)
+    this.#wait(Math.max(pauseMs, backoffMs(Math.max(1, this.#failures), options, Math.random())))
+    listener.onDialFailed(this, error)
+  }
+
+  #onClosed(reason: SlotwiseError, handBack: HandBack): void {
+    const { options, turn, listener } = this.#context
+    this.#connection = null
+    if (this.#state === 'connecting') {
+      this.#onAttemptFailed(reason)
+      return
+    }
+    if (this.#state === 'ready') {
+      this.#lastError = reason
+      if (turn.now() - this.#readyAt >= stableMs) this.#failures = 0
+      this.#wait(backoffMs(this.#failures, options, Math.random()))
+      this.#failures++
+      listener.onHandBack(handBack, reason)
+      listener.onNodeLost(this, reason)
+      return
+    }
+    this.#clearTimer()
+    listener.onHandBack(handBack, reason)
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  // ---- ending
+
+  /** Takes no more calls; hands back those that wait, lets those in flight be answered, then closes. */
+  retire(reason: SlotwiseError): void {
+    if (this.#state === 'retired') return
+    this.#stop()
+    const waiting = this.takeWaiting()
+    if (this.#connection !== null) {
+      this.#timer = setTimeout(() => this.#connection?.destroy(reason), this.#context.options.drainTimeoutMs)
+      this.#connection.close()
+    }
+    if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
+  }
+
+  /** Closes now; every call it holds is handed back. */
+  destroy(reason: SlotwiseError): void {
+    if (this.#state !== 'retired') this.#stop()
+    this.#clearTimer()
+    const waiting = this.takeWaiting()
+    if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
+    this.#connection?.destroy(reason)
+  }
+
+  #stop(): void {
+    this.#clearTimer()
+    this.#dial?.cancel()
+    this.#dial = null
+    this.#to('retired')
+  }
+}

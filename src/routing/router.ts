@@ -1,0 +1,214 @@
+// Router: takes each call to the node that serves it, and acts on what comes back instead of a reply.
+// Owns    calls nobody serves yet, calls that wait out a pause before they are tried again, and the timer of that pause.
+// Born    with the client.
+// Dies    by stop(), which hands back what it holds.
+// Holds   a slot with a call in the pause lets no later call of that slot overtake it.
+
+import { type Call, CallFlag } from '../command/call.js'
+import type { Issuer } from '../command/issuer.js'
+import { CallQueue, type HandBack } from '../connection/call-queue.js'
+import { tcpEndpoint } from '../connection/endpoint.js'
+import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../errors.js'
+import type { Node } from '../node/node.js'
+import type { Evidence } from '../topology/refresher.js'
+import type { Topology } from '../topology/topology.js'
+import { mayResend, type ResendMode, verdict } from './verdict.js'
+
+export interface RouterOptions {
+  /** False for a standalone server. */
+  clustered: boolean
+  /** MOVED and ASK replies one call may get. */
+  maxRedirects: number
+  /** Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN, in milliseconds. */
+  retryDelayMs: number
+  resend: ResendMode
+}
+
+export interface RouterListener {
+  /** The slot map may be out of date. */
+  onEvidence(evidence: Evidence, hint: Node | null): void
+  /** Why there is no slot map, for calls that wait for one. */
+  situation(): ErrorDetails
+}
+
+export class Router {
+  readonly #options: RouterOptions
+  readonly #topology: Topology
+  readonly #issuer: Issuer
+  readonly #listener: RouterListener
+  /** Calls whose slot nobody serves, until the next view. */
+  readonly #parked: CallQueue
+  /** Calls in the pause before another try. */
+  readonly #paused: CallQueue
+  #pauseTimer: NodeJS.Timeout | null = null
+  /** Slots with a call in the pause. */
+  readonly #held = new Set<number>()
+  #stopReason: SlotwiseError | null = null
+  /** MOVED replies followed. */
+  moved = 0
+  /** ASK replies followed. */
+  asked = 0
+  /** Calls tried again after a pause. */
+  retries = 0
+
+  constructor(options: RouterOptions, topology: Topology, issuer: Issuer, listener: RouterListener) {
+    this.#options = options
+    this.#topology = topology
+    this.#issuer = issuer
+    this.#listener = listener
+    this.#parked = new CallQueue(() => listener.situation())
+    this.#paused = new CallQueue(() => ({}))
+  }
+
+  /** Sends the call to the node that serves its slot, or keeps it until there is one. */
+  dispatch(call: Call): void {
+    const slot = call.slot
+    if (this.#held.size !== 0 && this.#held.has(slot)) {
+      this.#pause(call)
+      return
+    }
+    const node = slot < 0 ? this.#topology.anyNode() : this.#topology.map.primaryOf(slot)
+    if (node === null) this.#park(call)
+    else node.send(call)
+  }
+
+  #park(call: Call): void {
+    if (this.#stopReason !== null) {
+      call.fail(this.#stopReason)
+      return
+    }
+    if (!this.#issuer.admit(call, this.#listener.situation)) return
+    this.#issuer.startAge(call)
+    this.#parked.push(call)
+    this.#listener.onEvidence('urgent', null)
+  }
+
+  // ---- what comes back
+
+  /** An error reply came for the call: follows it, tries again later, or gives it to the caller. */
+  onReplyError(node: Node, call: Call, error: ReplyError): void {
+    const { clustered, maxRedirects } = this.#options
+    const outcome = call.slot < 0 && clustered && error.code === 'MOVED' ? ({ kind: 'fail' } as const) : verdict(error, clustered)
+    if (outcome.kind === 'fail' || this.#stopReason !== null) {
+      call.fail(Object.assign(error, { command: call.spec.name }))
+      return
+    }
+    // The reply proves that the command has not run.
+    call.markUnsent(false, error)
+    if (outcome.kind === 'retry') {
+      if (outcome.stale) this.#listener.onEvidence('urgent', null)
+      this.retries++
+      this.#pause(call)
+      return
+    }
+    const extras = (call.extras ??= {})
+    extras.redirects = (extras.redirects ?? 0) + 1
+    if (extras.redirects > maxRedirects) {
+      const message = `Redirected ${extras.redirects} times, last: ${error.message}`
+      call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
+      return
+    }
+    if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect)
+    else this.#onAsk(node, call, outcome.redirect)
+  }
+
+  #onMoved(node: Node, call: Call, redirect: Redirect): void {
+    this.moved++
+    const endpoint = tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port)
+    if (endpoint.key === node.endpoint.key) {
+      // A node that redirects to itself is of two minds: following it would only turn in a circle.
+      this.#listener.onEvidence('urgent', null)
+      this.#pause(call)
+      return
+    }
+    const target = this.#topology.assign(redirect.slot, endpoint)
+    this.#listener.onEvidence('redirect', target)
+    target.send(call)
+  }
+
+  #onAsk(node: Node, call: Call, redirect: Redirect): void {
+    this.asked++
+    const endpoint = tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port)
+    if (!this.#topology.has(endpoint)) this.#listener.onEvidence('redirect', node)
+    call.flags |= CallFlag.asking
+    this.#topology.nodeFor(endpoint).send(call)
+  }
+
+  /** A node can no longer serve these calls: sends again what may be, fails the rest. */
+  onHandBack({ unsent, unanswered }: HandBack, reason: SlotwiseError): void {
+    const again: Call[] = []
+    for (const call of unanswered) {
+      if (this.#stopReason === null && mayResend(this.#options.resend, call.has(CallFlag.repeatable))) {
+        call.markUnsent(true, reason)
+        again.push(call)
+      } else if (this.#stopReason !== null) call.fail(stopped(this.#issuer, call, this.#stopReason))
+      else {
+        const message = 'The connection was lost before the reply came'
+        call.failWith('SLOTWISE_CONNECTION_LOST', message, { cause: reason, phase: 'flight', ...endpointOf(reason) })
+      }
+    }
+    for (const call of unsent) {
+      call.markUnsent(call.maybeExecuted, reason)
+      again.push(call)
+    }
+    for (const call of again) {
+      if (this.#stopReason === null) this.dispatch(call)
+      else call.fail(stopped(this.#issuer, call, this.#stopReason))
+    }
+  }
+
+  /** Another slot map is in use: whatever waits goes where it says. */
+  onMapChanged(): void {
+    const waiting: Call[] = this.#parked.drain().unsent
+    for (const node of this.#topology.nodes) if (node.hasWaiting) waiting.push(...node.takeWaiting())
+    // In the order in which they were made, whatever queue they come from.
+    waiting.sort((a, b) => a.createdAt - b.createdAt)
+    for (const call of waiting) this.dispatch(call)
+  }
+
+  /** Calls that nobody serves still wait: there is reason to ask again. */
+  get hasParked(): boolean {
+    return this.#parked.unsent !== 0
+  }
+
+  // ---- the pause
+
+  #pause(call: Call): void {
+    if (!this.#issuer.admit(call, this.#listener.situation)) return
+    if (call.slot >= 0) this.#held.add(call.slot)
+    this.#paused.push(call)
+    if (this.#pauseTimer !== null) return
+    // Jittered, so that the clients of one cluster do not come back together.
+    this.#pauseTimer = setTimeout(this.#onPauseOver, this.#options.retryDelayMs * (0.75 + Math.random() / 2))
+  }
+
+  readonly #onPauseOver = (): void => {
+    this.#pauseTimer = null
+    this.#held.clear()
+    for (const call of this.#paused.drain().unsent) this.dispatch(call)
+  }
+
+  // ---- ending
+
+  /** Fails what it holds, and from now on whatever is handed back to it. */
+  stop(reason: SlotwiseError): void {
+    this.#stopReason = reason
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
+    this.#pauseTimer = null
+    for (const call of this.#parked.drain().unsent) call.fail(stopped(this.#issuer, call, reason))
+    for (const call of this.#paused.drain().unsent) call.fail(stopped(this.#issuer, call, reason))
+  }
+
+  /** Users' calls it holds. */
+  countQueued(): number {
+    return this.#parked.count().queued + this.#paused.count().queued
+  }
+}
+
+function stopped(issuer: Issuer, call: Call, reason: SlotwiseError): SlotwiseError {
+  return issuer.explain(call, reason.code, reason.message, { phase: 'close' })
+}
+
+function endpointOf(error: SlotwiseError): ErrorDetails {
+  return error.endpoint === undefined ? {} : { endpoint: error.endpoint }
+}

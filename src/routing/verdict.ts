@@ -1,0 +1,48 @@
+// Verdict: what an error reply means for the call that got it. Pure.
+// Source: cluster spec, "Redirection and resharding"; error codes of Redis.
+
+import { parseRedirect, type Redirect, type ReplyError } from '../errors.js'
+
+export type Verdict =
+  /** The slot lives elsewhere from now on: assign it, send the call there. */
+  | { kind: 'moved'; redirect: Redirect }
+  /** This key is being moved: send this one call there, behind ASKING. */
+  | { kind: 'ask'; redirect: Redirect }
+  /** The server could not run it now: try again after a pause. `stale` marks evidence that the slot map is not right. */
+  | { kind: 'retry'; stale: boolean }
+  /** The reply is the caller's. */
+  | { kind: 'fail' }
+
+const fail: Verdict = { kind: 'fail' }
+
+/** @param clustered whether the client has a slot map: a standalone server's redirects and READONLY are the caller's */
+export function verdict(error: ReplyError, clustered: boolean): Verdict {
+  switch (error.code) {
+    case 'MOVED':
+    case 'ASK': {
+      const redirect = clustered ? parseRedirect(error) : null
+      if (redirect === null) return fail
+      return { kind: error.code === 'MOVED' ? 'moved' : 'ask', redirect }
+    }
+    // Keys of a multi-key command are split between two nodes for the moment.
+    case 'TRYAGAIN':
+      return clustered ? { kind: 'retry', stale: false } : fail
+    // Still reading its data set; goes away by itself on any kind of server.
+    case 'LOADING':
+      return { kind: 'retry', stale: false }
+    // Not run: the cluster has no quorum, a replica has no primary, or what we took for a primary is a replica.
+    case 'CLUSTERDOWN':
+    case 'MASTERDOWN':
+    case 'READONLY':
+      return clustered ? { kind: 'retry', stale: true } : fail
+    default:
+      return fail
+  }
+}
+
+export type ResendMode = 'safe' | 'all' | 'none'
+
+/** Whether a call that was written and not answered is sent again on another connection. */
+export function mayResend(mode: ResendMode, repeatable: boolean): boolean {
+  return mode === 'all' || (mode === 'safe' && repeatable)
+}

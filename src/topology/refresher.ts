@@ -1,0 +1,278 @@
+// TopologyRefresher: the one loop that asks who serves which slots. Everybody else only rings it.
+// Owns    the round in progress, the timer before the next one, the periodic timer, and those who wait for a newer view.
+// Born    with the client of a cluster.
+// Dies    by stop(), which settles everybody who waits.
+// Holds   never two rounds at once; a ring during a round leads to one more after it; rounds are at least
+//         `refreshMinIntervalMs` apart, however often it is rung; no socket is opened to ask.
+
+import { SlotwiseError, stacklessError } from '../errors.js'
+import type { Node } from '../node/node.js'
+import type { Answer, ClusterSource } from './source.js'
+import type { Topology } from './topology.js'
+import { judge, type ViewVerdict } from './verdict.js'
+import type { View } from './view.js'
+
+/**
+ * Why a newer view is wanted. `urgent` evidence (calls cannot be served) keeps to the minimum interval; `redirect` and
+ * `period` evidence backs off while views stay unchanged, because the calls concerned have been served anyway.
+ */
+export type Evidence = 'urgent' | 'redirect' | 'period'
+
+export interface RefresherOptions {
+  /** Between the end of a round and the start of the next, in milliseconds. */
+  refreshMinIntervalMs: number
+  /** What the interval grows to while redirects go on and views do not change, in milliseconds. */
+  refreshMaxIntervalMs: number
+  /** Between comparisons that nothing has asked for, in milliseconds; 0 for none. */
+  refreshPeriodMs: number
+}
+
+export interface RefresherListener {
+  /** A round has ended with a usable answer; `changed` tells whether another map is in use now. */
+  onRefreshed(changed: boolean): void
+  onRefreshFailed(error: SlotwiseError): void
+}
+
+type RefresherState = 'sleeping' | 'refreshing' | 'stopped'
+
+interface Waiter {
+  newerThan: number
+  resolve(generation: number): void
+  reject(error: Error): void
+}
+
+/** One round asks at the most this many nodes. */
+const maxAsked = 4
+/** A node that says nothing for this long does not hold up the others. */
+const hedgeMs = 300
+
+export class TopologyRefresher {
+  #state: RefresherState = 'sleeping'
+  readonly #topology: Topology
+  readonly #source: ClusterSource
+  readonly #options: RefresherOptions
+  readonly #listener: RefresherListener
+  #timer: NodeJS.Timeout | null = null
+  #timerIsUrgent = false
+  #periodTimer: NodeJS.Timeout | null = null
+  /** The strongest evidence that no round has looked into yet. */
+  #evidence: Evidence | null = null
+  /** The node whose redirect was the evidence: it knows best. */
+  #hint: Node | null = null
+  #intervalMs: number
+  #endedAt = -Infinity
+  #raw: Buffer | null = null
+  #waiters: Waiter[] = []
+  #lastError: SlotwiseError | null = null
+  /** Rounds that ended with a usable answer. */
+  generation = 0
+  /** Rounds started. */
+  rounds = 0
+
+  constructor(topology: Topology, source: ClusterSource, options: RefresherOptions, listener: RefresherListener) {
+    this.#topology = topology
+    this.#source = source
+    this.#options = options
+    this.#listener = listener
+    this.#intervalMs = options.refreshMinIntervalMs
+    this.#armPeriod()
+  }
+
+  get state(): RefresherState {
+    return this.#state
+  }
+
+  /** Why there is no newer view; null after a good round. */
+  get lastError(): SlotwiseError | null {
+    return this.#lastError
+  }
+
+  /** Somebody has seen evidence that the map in use is not right. `hint` is the node that said so. */
+  ring(evidence: Evidence, hint: Node | null = null): void {
+    if (this.#state === 'stopped') return
+    if (this.#evidence !== 'urgent') this.#evidence = evidence
+    this.#hint = hint ?? this.#hint
+    if (this.#state === 'sleeping') this.#schedule()
+  }
+
+  /** A node has become usable: a round that had nobody to ask can start. */
+  onNodeReady(): void {
+    if (this.#state === 'sleeping' && this.#evidence !== null) this.#schedule()
+  }
+
+  /**
+   * Resolves with the generation once it is newer than the one given; rejects when the refresher is stopped.
+   * Several callers wait for the same round.
+   */
+  newerThan(generation: number): Promise<number> {
+    if (this.generation > generation) return Promise.resolve(this.generation)
+    if (this.#state === 'stopped') return Promise.reject(stopped())
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ newerThan: generation, resolve, reject })
+      this.ring('urgent')
+    })
+  }
+
+  // ---- when
+
+  #schedule(): void {
+    const urgent = this.#evidence === 'urgent'
+    if (this.#timer !== null) {
+      // An urgent ring does not wait for an interval that redirects have stretched.
+      if (this.#timerIsUrgent || !urgent) return
+      clearTimeout(this.#timer)
+    }
+    this.#timerIsUrgent = urgent
+    const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
+    const quietMs = performance.now() - this.#endedAt
+    if (quietMs > refreshMaxIntervalMs) this.#intervalMs = refreshMinIntervalMs
+    const restMs = (urgent ? refreshMinIntervalMs : this.#intervalMs) - quietMs
+    const delayMs = restMs > 0 ? restMs * (1 + Math.random() / 10) : 0
+    this.#timer = setTimeout(this.#onTimer, delayMs)
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = null
+    const candidates = this.#candidates()
+    if (candidates.length === 0) {
+      // Nobody to ask. Nodes redial by themselves, and onNodeReady() comes back here. A seed that neither answers nor
+      // refuses does not hold up the others.
+      if (this.#topology.openAny()) this.#timer = setTimeout(this.#onTimer, hedgeMs)
+      return
+    }
+    void this.#round(candidates)
+  }
+
+  #armPeriod(): void {
+    const { refreshPeriodMs } = this.#options
+    if (refreshPeriodMs === 0) return
+    this.#periodTimer = setTimeout(() => {
+      this.ring('period')
+      this.#armPeriod()
+    }, refreshPeriodMs * (0.9 + Math.random() / 5))
+    this.#periodTimer.unref()
+  }
+
+  // ---- whom
+
+  /** Ready nodes, the hinted one first, the others in random order. */
+  #candidates(): Node[] {
+    const ready = this.#topology.readyNodes()
+    for (let i = ready.length - 1; i > 0; i--) {
+      const j = Math.floor(Math.random() * (i + 1))
+      ;[ready[i], ready[j]] = [ready[j] as Node, ready[i] as Node]
+    }
+    const hint = this.#hint
+    if (hint === null || !ready.includes(hint)) return ready.slice(0, maxAsked)
+    return [hint, ...ready.filter(node => node !== hint)].slice(0, maxAsked)
+  }
+
+  // ---- a round
+
+  async #round(candidates: Node[]): Promise<void> {
+    const evidence = this.#evidence as Evidence
+    this.#state = 'refreshing'
+    this.#evidence = null
+    this.#hint = null
+    this.rounds++
+    const outcome = await this.#ask(candidates)
+    // stop() may have come in between.
+    if ((this.#state as RefresherState) === 'stopped') return
+    this.#state = 'sleeping'
+    this.#endedAt = performance.now()
+    if (outcome instanceof SlotwiseError) this.#onFailed(outcome, evidence)
+    else this.#onAnswered(outcome, evidence)
+    if (this.#evidence !== null && (this.#state as RefresherState) === 'sleeping') this.#schedule()
+  }
+
+  /** Asks one node after the other, the next one when one fails, disagrees or takes its time, until a verdict stands. */
+  async #ask(candidates: Node[]): Promise<ViewVerdict | SlotwiseError> {
+    const held = this.#topology.map.countCovered()
+    const answers: { view: View | null; same: boolean }[] = []
+    const failures: Error[] = []
+    const open = new Set<Promise<void>>()
+    for (let i = 0; i < candidates.length || open.size > 0; ) {
+      if (i < candidates.length) {
+        const node = candidates[i++] as Node
+        const asked: Promise<void> = this.#askOne(node, answers, failures).then(() => void open.delete(asked))
+        open.add(asked)
+      }
+      const seen = answers.length + failures.length
+      await first(open, i < candidates.length ? hedgeMs : Infinity)
+      if (answers.length + failures.length === seen) continue
+      const verdict = judge(held, answers)
+      if (verdict.kind !== 'ask-more') return verdict
+    }
+    const cause = new AggregateError(failures, 'No node asked gave a usable answer')
+    const message = `No usable view of the cluster: asked ${candidates.length}, failed ${failures.length}`
+    return stacklessError('SLOTWISE_REFRESH_FAILED', message, { phase: 'refresh', cause })
+  }
+
+  async #askOne(node: Node, answers: { view: View | null; same: boolean }[], failures: Error[]): Promise<void> {
+    try {
+      const answer = await this.#source.ask(node, this.#raw)
+      answers.push(this.#read(answer))
+    } catch (error) {
+      failures.push(error as Error)
+    }
+  }
+
+  #read(answer: Answer): { view: View | null; same: boolean } {
+    // The very Buffer we hold: not a byte differs, so nothing is read. A patched map still has to be compared.
+    if (answer.raw === this.#raw && !this.#topology.patched) return { view: null, same: true }
+    const view = this.#source.read(answer)
+    if (view.covered > 0) this.#raw = answer.raw
+    return { view, same: this.#topology.holds(view) }
+  }
+
+  #onAnswered(verdict: ViewVerdict, evidence: Evidence): void {
+    this.#lastError = null
+    const changed = verdict.kind === 'install' && this.#topology.apply(verdict.view)
+    const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
+    if (changed) this.#intervalMs = refreshMinIntervalMs
+    else if (evidence === 'redirect') this.#intervalMs = Math.min(this.#intervalMs * 2, refreshMaxIntervalMs)
+    this.generation++
+    const ready = this.#waiters.filter(waiter => this.generation > waiter.newerThan)
+    this.#waiters = this.#waiters.filter(waiter => this.generation <= waiter.newerThan)
+    for (const waiter of ready) waiter.resolve(this.generation)
+    this.#listener.onRefreshed(changed)
+  }
+
+  #onFailed(error: SlotwiseError, evidence: Evidence): void {
+    this.#lastError = error
+    // The evidence stands until a round has looked into it.
+    this.#evidence ??= evidence
+    this.#listener.onRefreshFailed(error)
+  }
+
+  // ---- ending
+
+  /** Ends the loop. Everybody who waits is told. */
+  stop(): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#periodTimer !== null) clearTimeout(this.#periodTimer)
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(stopped())
+  }
+}
+
+function stopped(): SlotwiseError {
+  return stacklessError('SLOTWISE_CLOSED', 'The client is closed', { phase: 'refresh' })
+}
+
+/** Settles with the first of the promises, or after `limitMs` if none has settled. */
+async function first(promises: ReadonlySet<Promise<void>>, limitMs: number): Promise<void> {
+  if (limitMs === Infinity) return Promise.race(promises)
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  try {
+    await Promise.race([...promises, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,178 @@
+// Topology: the servers there are, and who serves which slot.
+// Owns    every Node of the client, and the slot map; it is the only writer of both.
+// Born    with the client, holding the seeds.
+// Dies    by destroy(), with all its nodes.
+// Holds   one Node for each address; a node that no view, seed or redirect names is retired; an empty view is never applied.
+
+import type { Endpoint } from '../connection/endpoint.js'
+import { type SlotwiseError, stacklessError } from '../errors.js'
+import { Node, type NodeContext } from '../node/node.js'
+import { SlotMap } from './slot-map.js'
+import { sameView, type View, type ViewNode } from './view.js'
+
+export class Topology {
+  readonly #seeds: readonly Endpoint[]
+  readonly #context: NodeContext
+  readonly #nodes = new Map<string, Node>()
+  /** Retired nodes whose last replies are still to come. */
+  readonly #retiring = new Set<Node>()
+  #map = new SlotMap()
+  #view: View | null = null
+  #patched = false
+  /** Nodes that serve commands without a key, in turn. */
+  #primaries: Node[] = []
+  #next = 0
+  #destroyed = false
+
+  constructor(seeds: readonly Endpoint[], context: NodeContext) {
+    this.#seeds = seeds
+    this.#context = context
+  }
+
+  get map(): SlotMap {
+    return this.#map
+  }
+
+  /** The view applied last; null before the first. */
+  get view(): View | null {
+    return this.#view
+  }
+
+  /** True when a redirect has changed the map since the view was applied. */
+  get patched(): boolean {
+    return this.#patched
+  }
+
+  /** True when applying the view would change nothing. */
+  holds(view: View): boolean {
+    return this.#view !== null && !this.#patched && sameView(this.#view, view)
+  }
+
+  get nodes(): readonly Node[] {
+    return [...this.#nodes.values()]
+  }
+
+  /** Every node that may still hold calls: those in use and those that are being retired. */
+  allNodes(): Node[] {
+    for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
+    return [...this.#nodes.values(), ...this.#retiring]
+  }
+
+  /** Nodes with a usable connection. */
+  readyNodes(): Node[] {
+    return this.nodes.filter(node => node.isReady)
+  }
+
+  /** Fixes one server for everything: a standalone server. */
+  fix(endpoint: Endpoint): void {
+    const node = this.nodeFor(endpoint)
+    this.#map.assignRange(0, 16383, this.#map.addShard({ primary: node, replicas: [] }))
+    this.#primaries = [node]
+  }
+
+  /** A node for a command without a key: the next primary that is ready, else the next one; null when none is known. */
+  anyNode(): Node | null {
+    const primaries = this.#primaries
+    const count = primaries.length
+    if (count === 0) return null
+    for (let i = 0; i < count; i++) {
+      const node = primaries[(this.#next + i) % count] as Node
+      if (node.isReady) {
+        this.#next = (this.#next + i + 1) % count
+        return node
+      }
+    }
+    return primaries[this.#next % count] as Node
+  }
+
+  /** The node at an address; made if there is none. */
+  nodeFor(endpoint: Endpoint): Node {
+    let node = this.#nodes.get(endpoint.key)
+    if (node === undefined) {
+      node = new Node(endpoint, this.#context)
+      this.#nodes.set(endpoint.key, node)
+    }
+    return node
+  }
+
+  has(endpoint: Endpoint): boolean {
+    return this.#nodes.has(endpoint.key)
+  }
+
+  /** A MOVED reply: this one slot is now served there. */
+  assign(slot: number, endpoint: Endpoint): Node {
+    const node = this.nodeFor(endpoint)
+    if (this.#map.primaryOf(slot) !== node) {
+      this.#map.assign(slot, node)
+      this.#patched = true
+    }
+    return node
+  }
+
+  /**
+   * Makes sure that somebody is being dialled: the known primaries, and one more seed once every known node has failed.
+   * Returns true while there are seeds left to try.
+   */
+  openAny(): boolean {
+    if (this.#destroyed) return false
+    for (const node of this.#primaries) node.open()
+    const hopeless = this.nodes.every(node => !node.isReady && (node.failures > 0 || node.state !== 'waiting'))
+    if (!hopeless) return false
+    const untried = this.#seeds.filter(seed => (this.#nodes.get(seed.key)?.state ?? 'idle') === 'idle')
+    const seed = untried[0]
+    if (seed !== undefined) this.nodeFor(seed).open()
+    return untried.length > 1
+  }
+
+  /**
+   * Takes over a view: builds the new map aside, replaces the old one by one reference, retires nodes that are gone.
+   * Returns false when nothing changed. Must not be called with a view that covers nothing.
+   */
+  apply(view: View): boolean {
+    if (view.covered === 0) throw new Error('Topology: an empty view')
+    if (this.holds(view)) return false
+    const named = new Set<Node>()
+    const map = new SlotMap()
+    const primaries: Node[] = []
+    for (const { primary, replicas } of view.shards) {
+      const node = this.#adopt(primary, named)
+      primaries.push(node)
+      map.addShard({ primary: node, replicas: replicas.map(replica => this.#adopt(replica, named)) })
+    }
+    const { ranges } = view
+    for (let i = 0; i < ranges.length; i += 3) {
+      map.assignRange(ranges[i] as number, ranges[i + 1] as number, ranges[i + 2] as number)
+    }
+    this.#map = map
+    this.#view = view
+    this.#patched = false
+    this.#primaries = primaries
+    this.#retireUnnamed(named)
+    return true
+  }
+
+  #adopt({ endpoint, id }: ViewNode, named: Set<Node>): Node {
+    const node = this.nodeFor(endpoint)
+    node.id = id
+    named.add(node)
+    return node
+  }
+
+  #retireUnnamed(named: ReadonlySet<Node>): void {
+    for (const [key, node] of this.#nodes) {
+      if (named.has(node)) continue
+      this.#nodes.delete(key)
+      this.#retiring.add(node)
+      node.retire(stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key }))
+    }
+  }
+
+  destroy(reason: SlotwiseError): void {
+    this.#destroyed = true
+    for (const node of this.allNodes()) node.destroy(reason)
+    this.#nodes.clear()
+    this.#retiring.clear()
+    this.#primaries = []
+    this.#map = new SlotMap()
+  }
+}

@@ -1,0 +1,287 @@
+// One well-formed call, or more, of every command that takes keys. A word of the form k1 is a key and no other word is;
+// a lone - stands for an empty argument.
+
+const examples = `
+APPEND k1 v
+BITCOUNT k1 0 5 BYTE
+BITFIELD k1 GET u8 0 SET u8 0 1
+BITFIELD_RO k1 GET u8 0
+BITOP AND k1 k2 k3
+BITOP NOT k1 k2
+BITPOS k1 1
+BLMOVE k1 k2 LEFT RIGHT 0
+BLMPOP 0 2 k1 k2 LEFT COUNT 3
+BLPOP k1 0
+BLPOP k1 k2 k3 1.5
+BRPOP k1 k2 0
+BRPOPLPUSH k1 k2 0
+BZMPOP 1 1 k1 MIN
+BZPOPMAX k1 k2 0
+BZPOPMIN k1 0
+COPY k1 k2 DB 1 REPLACE
+DECR k1
+DECRBY k1 2
+DEL k1
+DEL k1 k2 k3
+DUMP k1
+EVAL script 2 k1 k2 a
+EVAL script 0 a
+EVALSHA sha 1 k1
+EVALSHA_RO sha 1 k1 a b
+EVAL_RO script 1 k1
+EXISTS k1 k2
+EXPIRE k1 10 NX
+EXPIREAT k1 10
+EXPIRETIME k1
+FCALL function 2 k1 k2 a
+FCALL_RO function 1 k1
+GEOADD k1 NX 1 2 m
+GEODIST k1 a b
+GEOHASH k1 a b
+GEOPOS k1 a
+GEORADIUS k1 1 2 3 km
+GEORADIUS k1 1 2 3 km COUNT 2 STORE k2
+GEORADIUS k1 1 2 3 km storedist k2
+GEORADIUSBYMEMBER k1 m 3 km
+GEORADIUSBYMEMBER k1 m 3 km STORE k2
+GEORADIUSBYMEMBER k1 m 3 km ASC STOREDIST k2
+GEORADIUSBYMEMBER_RO k1 m 3 km
+GEORADIUS_RO k1 1 2 3 km
+GEOSEARCH k1 FROMMEMBER m BYRADIUS 3 km
+GEOSEARCHSTORE k1 k2 FROMMEMBER m BYRADIUS 3 km
+GET k1
+GETBIT k1 1
+GETDEL k1
+GETEX k1 EX 10
+GETRANGE k1 0 1
+GETSET k1 v
+HDEL k1 f g
+HEXISTS k1 f
+HGET k1 f
+HGETALL k1
+HINCRBY k1 f 1
+HINCRBYFLOAT k1 f 1
+HKEYS k1
+HLEN k1
+HMGET k1 f g
+HMSET k1 f v
+HRANDFIELD k1 2 WITHVALUES
+HSCAN k1 0 MATCH p
+HSET k1 f v g w
+HSETNX k1 f v
+HSTRLEN k1 f
+HVALS k1
+INCR k1
+INCRBY k1 1
+INCRBYFLOAT k1 1
+LCS k1 k2 LEN
+LINDEX k1 0
+LINSERT k1 BEFORE p v
+LLEN k1
+LMOVE k1 k2 LEFT RIGHT
+LMPOP 2 k1 k2 LEFT
+LPOP k1 2
+LPOS k1 v
+LPUSH k1 v w
+LPUSHX k1 v
+LRANGE k1 0 1
+LREM k1 0 v
+LSET k1 0 v
+LTRIM k1 0 1
+MEMORY USAGE k1 SAMPLES 5
+MGET k1
+MGET k1 k2 k3
+MIGRATE host 6379 k1 0 1000
+MIGRATE host 6379 k1 0 1000 COPY REPLACE AUTH KEYS
+MIGRATE host 6379 - 0 1000 KEYS k1 k2
+MIGRATE host 6379 - 0 1000 copy replace auth2 KEYS KEYS keys k1 k2
+MOVE k1 1
+MSET k1 v k2 w
+MSETNX k1 v k2 w
+OBJECT ENCODING k1
+object freq k1
+OBJECT IDLETIME k1
+OBJECT REFCOUNT k1
+PERSIST k1
+PEXPIRE k1 1
+PEXPIREAT k1 1
+PEXPIRETIME k1
+PFADD k1 a
+PFCOUNT k1 k2
+PFDEBUG GETREG k1
+PFMERGE k1 k2 k3
+PSETEX k1 1 v
+PTTL k1
+RENAME k1 k2
+RENAMENX k1 k2
+RESTORE k1 0 v
+RESTORE-ASKING k1 0 v
+RPOP k1
+RPOPLPUSH k1 k2
+RPUSH k1 v
+RPUSHX k1 v
+SADD k1 m
+SCARD k1
+SDIFF k1 k2
+SDIFFSTORE k1 k2 k3
+SET k1 v EX 10
+SETBIT k1 0 1
+SETEX k1 1 v
+SETNX k1 v
+SETRANGE k1 0 v
+SINTER k1 k2
+SINTERCARD 2 k1 k2 LIMIT 1
+SINTERSTORE k1 k2 k3
+SISMEMBER k1 m
+SMEMBERS k1
+SMISMEMBER k1 m
+SMOVE k1 k2 m
+SORT k1
+SORT k1 BY STORE LIMIT 0 STORE GET STORE ASC
+SORT k1 BY p GET q DESC ALPHA STORE k2
+sort k1 limit 0 10 store k2
+SORT_RO k1 BY p
+SPOP k1 2
+SPUBLISH k1 message
+SRANDMEMBER k1
+SREM k1 m
+SSCAN k1 0
+SSUBSCRIBE k1 k2
+STRLEN k1
+SUBSTR k1 0 1
+SUNION k1 k2
+SUNIONSTORE k1 k2
+SUNSUBSCRIBE k1
+TOUCH k1 k2
+TTL k1
+TYPE k1
+UNLINK k1 k2
+WATCH k1 k2
+XACK k1 g 1-1
+XADD k1 MAXLEN 10 * f v
+XAUTOCLAIM k1 g c 0 0
+XCLAIM k1 g c 0 1-1
+XDEL k1 1-1
+XGROUP CREATE k1 g $ MKSTREAM
+XGROUP CREATECONSUMER k1 g c
+XGROUP DELCONSUMER k1 g c
+XGROUP DESTROY k1 g
+XGROUP SETID k1 g $
+XINFO CONSUMERS k1 g
+XINFO GROUPS k1
+xinfo stream k1 FULL
+XLEN k1
+XPENDING k1 g
+XRANGE k1 - +
+XREAD STREAMS k1 0
+XREAD COUNT 2 BLOCK 100 streams k1 k2 k3 0 0 $
+XREADGROUP GROUP g c STREAMS k1 >
+XREADGROUP GROUP STREAMS STREAMS COUNT 1 NOACK STREAMS k1 k2 > >
+XREVRANGE k1 + -
+XSETID k1 1-1
+XTRIM k1 MAXLEN 10
+ZADD k1 NX 1 m
+ZCARD k1
+ZCOUNT k1 0 1
+ZDIFF 2 k1 k2 WITHSCORES
+ZDIFFSTORE k1 2 k2 k3
+ZINCRBY k1 1 m
+ZINTER 2 k1 k2
+ZINTERCARD 1 k1 LIMIT 2
+ZINTERSTORE k1 2 k2 k3 WEIGHTS 1 2
+ZLEXCOUNT k1 - +
+ZMPOP 2 k1 k2 MAX COUNT 2
+ZMSCORE k1 m
+ZPOPMAX k1
+ZPOPMIN k1 2
+ZRANDMEMBER k1
+ZRANGE k1 0 1 REV
+ZRANGEBYLEX k1 - +
+ZRANGEBYSCORE k1 0 1
+ZRANGESTORE k1 k2 0 1
+ZRANK k1 m
+ZREM k1 m
+ZREMRANGEBYLEX k1 - +
+ZREMRANGEBYRANK k1 0 1
+ZREMRANGEBYSCORE k1 0 1
+ZREVRANGE k1 0 1
+ZREVRANGEBYLEX k1 + -
+ZREVRANGEBYSCORE k1 1 0
+ZREVRANK k1 m
+ZSCAN k1 0
+ZSCORE k1 m
+ZUNION 2 k1 k2 AGGREGATE MAX
+ZUNIONSTORE k1 1 k2
+ZUNIONSTORE k1 2 k2 k3 WEIGHTS 1 2 AGGREGATE SUM
+`
+
+/** Calls of commands that redis-server 7.0 does not have. */
+const laterExamples = `
+CMS.MERGE k1 2 k2 k3 WEIGHTS 1 2
+DELEX k1 IFEQ v
+DELIFEQ k1 v
+DIGEST k1
+FT.CURSOR READ k1 123
+HEXPIRE k1 10 FIELDS 1 f
+HEXPIREAT k1 10 FIELDS 1 f
+HEXPIRETIME k1 FIELDS 1 f
+HGETDEL k1 FIELDS 1 f
+HGETEX k1 EX 10 FIELDS 1 f
+HPERSIST k1 FIELDS 1 f
+HPEXPIRE k1 10 FIELDS 1 f
+HPEXPIREAT k1 10 FIELDS 1 f
+HPEXPIRETIME k1 FIELDS 1 f
+HPTTL k1 FIELDS 1 f
+HSETEX k1 EX 10 FIELDS 1 f v
+HTTL k1 FIELDS 1 f
+JSON.DEBUG MEMORY k1 $
+JSON.GET k1 $.a $.b
+JSON.MGET k1 k2 $
+JSON.MSET k1 $ 1 k2 $ 2
+JSON.SET k1 $ 1
+MSETEX 2 k1 v k2 w EX 10
+TDIGEST.MERGE k1 2 k2 k3 COMPRESSION 100
+TFCALL library.function 2 k1 k2 a
+TS.CREATERULE k1 k2 AGGREGATION avg 1000
+TS.DELETERULE k1 k2
+TS.GET k1
+TS.MADD k1 1 2 k2 1 2
+TS.MGET FILTER a=b
+VADD k1 VALUES 2 1 1 m
+VCARD k1
+VDIM k1
+VEMB k1 m
+VGETATTR k1 m
+VINFO k1
+VISMEMBER k1 m
+VLINKS k1 m
+VRANDMEMBER k1
+VRANGE k1 - +
+VREM k1 m
+VSETATTR k1 m {}
+VSIM k1 ELE m
+WAITAOF 1 0 100
+XACKDEL k1 g KEEPREF IDS 1 1-1
+XDELEX k1 IDS 1 1-1
+`
+
+/** A call taken apart: what to pass, and which of its arguments are keys. */
+export interface KeyExample {
+  text: string
+  name: string
+  args: string[]
+  keys: string[]
+}
+
+function parse(lines: string): KeyExample[] {
+  const calls = lines.split('\n').filter(line => line !== '')
+  return calls.map(text => {
+    const [name, ...words] = text.split(' ') as [string, ...string[]]
+    // Ranges such as XRANGE k1 - + use a real dash; only MIGRATE has an empty argument.
+    const args = words.map(word => (word === '-' && name === 'MIGRATE' ? '' : word))
+    return { text, name, args, keys: args.filter(word => /^k\d$/.test(word)) }
+  })
+}
+
+export const keyExamples: readonly KeyExample[] = parse(examples)
+export const laterKeyExamples: readonly KeyExample[] = parse(laterExamples)

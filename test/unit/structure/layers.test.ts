@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const src = resolve(import.meta.dirname, '../../../src')
+
+/** Lower layers first. A file may import from its own layer's folder and from those before it. */
+const layers = ['.', 'resp', 'command', 'connection', 'node', 'topology', 'routing', 'batch', 'client']
+/** Files beside the folders: the entries stand above every layer, the others below. */
+const entries = ['core.ts', 'index.ts']
+const packageImporters: Record<string, string> = {
+  'redis-parser': 'resp/resp2-decoder.ts',
+  denque: 'connection/call-queue.ts',
+}
+const maxLines = 400
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(file => /(?<!\.d)\.ts$/.test(file))
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(src, file), 'utf8')
+  const statements = /^(?:import|export)\s+(?:type\s+)?(?:[\w*]+(?:\s+as\s+\w+)?\s*,?\s*)?(?:\{[^}]*\}\s*)?(?:from\s+)?'([^']+)'/gm
+  return [...text.matchAll(statements)].map(match => match[1] as string)
+}
+
+function localImportsOf(file: string): string[] {
+  return importsOf(file)
+    .filter(name => name.startsWith('.'))
+    .map(name => relative(src, resolve(src, dirname(file), name)).replace(/\.js$/, '.ts'))
+}
+
+function rank(file: string): number {
+  if (entries.includes(file)) return layers.length
+  return layers.indexOf(dirname(file))
+}
+
+describe('structure of src', () => {
+  it('finds the files', () => {
+    expect(files.length).toBeGreaterThan(30)
+    expect(localImportsOf('client/client.ts')).toContain('routing/router.ts')
+  })
+
+  it('has every file in a known layer', () => {
+    expect(files.filter(file => rank(file) === -1)).toEqual([])
+  })
+
+  it('imports downwards only', () => {
+    const upward = files.flatMap(file =>
+      localImportsOf(file)
+        .filter(target => rank(target) > rank(file))
+        .map(target => `${file} -> ${target}`),
+    )
+    expect(upward).toEqual([])
+  })
+
+  it('has no import cycle', () => {
+    const done = new Set<string>()
+    const cycles: string[] = []
+    const visit = (file: string, path: string[]) => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+      if (done.has(file) || path.includes(file)) return
+      for (const target of localImportsOf(file)) visit(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of files) visit(file, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('imports each production package in exactly one file, and no other package', () => {
+    const manifest = JSON.parse(readFileSync(resolve(src, '../package.json'), 'utf8'))
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(Object.keys(packageImporters).sort())
+    const importers = files.flatMap(file =>
+      importsOf(file)
+        .filter(name => !name.startsWith('.') && !name.startsWith('node:'))
+        .map(name => [name, file]),
+    )
+    expect(Object.fromEntries(importers)).toEqual(packageImporters)
+    expect(importers.length).toBe(Object.keys(packageImporters).length)
+  })
+
+  it('keeps files short', () => {
+    const long = files.filter(file => !file.includes('.generated.') && readFileSync(join(src, file), 'utf8').split('\n').length > maxLines)
+    expect(long).toEqual([])
+  })
+})
