@@ -7,6 +7,7 @@ const alias = { 'slotwise/core': path('./src/core.ts'), slotwise: path('./src/in
 export default defineConfig({
   resolve: { alias },
   test: {
+    reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
       {
         resolve: { alias },

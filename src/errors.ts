@@ -15,16 +15,19 @@ export const errorCodes = {
   SLOTWISE_ABORTED: 'The AbortSignal of the call was aborted.',
   SLOTWISE_CLOSED: 'The client was closed or destroyed before the call was settled.',
   SLOTWISE_CONNECT_FAILED: 'A connection could not be opened: name look-up, TCP or TLS failed.',
-  SLOTWISE_CONNECT_TIMEOUT: 'A connection was not usable within the connect deadline (look-up, TCP, TLS and handshake together).',
+  SLOTWISE_CONNECT_TIMEOUT:
+    'A connection was not usable within the connect deadline (look-up, TCP, TLS and handshake together).',
   SLOTWISE_HANDSHAKE_FAILED: 'The server refused a step of the handshake.',
   SLOTWISE_AUTH_FAILED: 'The server refused the credentials.',
   SLOTWISE_LOCAL_EXHAUSTION: 'This process or host has run out of file descriptors, ports or buffers; dialling pauses.',
   SLOTWISE_CONNECTION_LOST: 'The connection was lost while the call was waiting for its reply.',
-  SLOTWISE_CONNECTION_SILENT: 'No bytes arrived for the silence limit while a reply was due; the connection was destroyed.',
+  SLOTWISE_CONNECTION_SILENT:
+    'No bytes arrived for the silence limit while a reply was due; the connection was destroyed.',
   SLOTWISE_PROTOCOL: 'The server sent bytes that are not a valid reply; the connection was destroyed.',
   SLOTWISE_LIMIT_DEPTH: 'A reply is nested deeper than the decoder allows; the connection was destroyed.',
   SLOTWISE_LIMIT_BULK: 'A string in a reply is longer than the decoder allows; the connection was destroyed.',
-  SLOTWISE_LIMIT_AGGREGATE: 'An aggregate in a reply has more elements than the decoder allows; the connection was destroyed.',
+  SLOTWISE_LIMIT_AGGREGATE:
+    'An aggregate in a reply has more elements than the decoder allows; the connection was destroyed.',
   SLOTWISE_TOO_MANY_REDIRECTS: 'The call was redirected more often than the limit allows.',
   SLOTWISE_REFRESH_FAILED: 'No node gave a usable view of the cluster; the cause lists each node asked.',
 } as const
@@ -120,7 +123,8 @@ export function parseRedirect(error: ReplyError): Redirect | null {
   const colon = address.lastIndexOf(':')
   if (colon === -1) return null
   const port = Number(address.slice(colon + 1))
-  if (!Number.isInteger(slot) || slot < 0 || slot > 16383 || !Number.isInteger(port) || port < 1 || port > 65535) return null
+  if (!Number.isInteger(slot) || slot < 0 || slot > 16383 || !Number.isInteger(port) || port < 1 || port > 65535)
+    return null
   return { slot, host: address.slice(0, colon), port }
 }
 

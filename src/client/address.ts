@@ -32,11 +32,13 @@ export function parseAddress(address: unknown, option: string): ParsedAddress {
   if (unknown !== undefined) throw invalidOption(`${option}.${unknown}`, 'is not known')
   if (path !== undefined) {
     if (typeof path !== 'string' || path === '') throw invalidOption(`${option}.path`, 'must be a path')
-    if (host !== undefined || port !== undefined) throw invalidOption(option, 'must have a path, or host and port, not both')
+    if (host !== undefined || port !== undefined)
+      throw invalidOption(option, 'must have a path, or host and port, not both')
     return plain(unixEndpoint(path))
   }
   if (host === undefined && port === undefined) throw invalidOption(option, 'must have a host, a port or a path')
-  if (host !== undefined && (typeof host !== 'string' || host === '')) throw invalidOption(`${option}.host`, 'must be a host')
+  if (host !== undefined && (typeof host !== 'string' || host === ''))
+    throw invalidOption(`${option}.host`, 'must be a host')
   return plain(tcpEndpoint(host ?? '127.0.0.1', checkPort(port ?? defaultPort, `${option}.port`)))
 }
 
@@ -57,7 +59,8 @@ function parseUrl(address: string, option: string): ParsedAddress {
     throw invalidOption(option, 'is not a valid URL')
   }
   if (url.protocol === 'unix:') return plain(unixEndpoint(decodeURIComponent(url.pathname)))
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw invalidOption(option, 'must be a redis://, rediss:// or unix:// URL')
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
+    throw invalidOption(option, 'must be a redis://, rediss:// or unix:// URL')
   if (url.hostname === '') throw invalidOption(option, 'has no host')
   if (url.search !== '' || url.hash !== '') throw invalidOption(option, 'must not have a query: set options in code')
   const database = url.pathname.replace(/^\//, '')
@@ -81,7 +84,8 @@ function decode(text: string, option: string): string {
 }
 
 function checkPort(port: unknown, option: string): number {
-  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535) throw invalidOption(option, 'must have a port from 1 to 65535')
+  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535)
+    throw invalidOption(option, 'must have a port from 1 to 65535')
   return port as number
 }
 

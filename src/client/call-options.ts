@@ -31,7 +31,8 @@ const maxTimeoutMs = 86_400_000
 /** @throws SlotwiseError SLOTWISE_INVALID_ARGUMENT, naming the option */
 export function resolveCallOptions(options: CallOptions | undefined): ResolvedCallOptions {
   if (options === undefined) return defaultCallOptions
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('Call options must be an object')
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw invalid('Call options must be an object')
   for (const name of Object.keys(options)) if (!known.has(name)) throw invalid(`${name} is not a known call option`)
   const { timeoutMs, signal, buffers, idempotent } = options
   if (timeoutMs !== undefined && (!Number.isInteger(timeoutMs) || timeoutMs < 0 || timeoutMs > maxTimeoutMs)) {

@@ -6,7 +6,16 @@
 
 import { BatchCollector } from '../batch/batch.js'
 import { CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
-import { type Argument, blockingTimeoutMs, CommandFlag, type CommandSpec, isBlocking, resolveCommand, slotOfCommand, specOf } from '../command/command.js'
+import {
+  type Argument,
+  blockingTimeoutMs,
+  CommandFlag,
+  type CommandSpec,
+  isBlocking,
+  resolveCommand,
+  slotOfCommand,
+  specOf,
+} from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError, stacklessError } from '../errors.js'
@@ -18,7 +27,14 @@ import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
 import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
-import { type CallOptions, checkArguments, defaultCallOptions, invalid, type ResolvedCallOptions, resolveCallOptions } from './call-options.js'
+import {
+  type CallOptions,
+  checkArguments,
+  defaultCallOptions,
+  invalid,
+  type ResolvedCallOptions,
+  resolveCallOptions,
+} from './call-options.js'
 import type { Inspection, NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
@@ -126,7 +142,13 @@ export class Client {
       throw new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: spec.name })
     }
     const slot = this.#config.clustered ? slotOfCommand(spec, args) : -1
-    return { spec, head: command.head, args, slot, options: options === undefined ? defaultCallOptions : resolveCallOptions(options) }
+    return {
+      spec,
+      head: command.head,
+      args,
+      slot,
+      options: options === undefined ? defaultCallOptions : resolveCallOptions(options),
+    }
   }
 
   #start({ spec, head, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
@@ -263,9 +285,12 @@ export class Client {
         this.#assess()
       },
       onNodeLost: () => this.#assess(),
-      onDialFailed: (_node, error) => {
+      onDialFailed: (node, error) => {
         // Running out of sockets says nothing about the cluster.
-        if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') this.#refresher?.ring('urgent')
+        if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') {
+          const needed = node.hasWaiting || this.#topology.view === null
+          this.#refresher?.ring(needed ? 'urgent' : 'redirect')
+        }
         this.#assess()
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
@@ -338,4 +363,3 @@ interface Prepared {
 export function createClient(options: ClientOptions): Client {
   return new Client(resolveOptions(options))
 }
-

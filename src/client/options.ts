@@ -79,7 +79,10 @@ export interface CommonOptions {
 /** Where the servers are: exactly one of the two. */
 export type ClientOptions = CommonOptions &
   (
-    | { /** One or more nodes of a cluster to learn the others from. */ cluster: readonly NodeAddress[]; server?: undefined }
+    | {
+        /** One or more nodes of a cluster to learn the others from. */ cluster: readonly NodeAddress[]
+        server?: undefined
+      }
     | { /** One standalone server. */ server: NodeAddress; cluster?: undefined }
   )
 
@@ -145,7 +148,8 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   for (const name of Object.keys(options)) if (!knownOptions.has(name)) throw invalid(name, 'is not a known option')
   const given = options as unknown as Record<string, unknown>
   const clustered = given.cluster !== undefined
-  if (clustered === (given.server !== undefined)) throw invalid('cluster', "must be given, or else 'server', and not both")
+  if (clustered === (given.server !== undefined))
+    throw invalid('cluster', "must be given, or else 'server', and not both")
   if (clustered && !Array.isArray(given.cluster)) throw invalid('cluster', 'must be an array of addresses')
   const addresses = (clustered ? given.cluster : [given.server]) as unknown[]
   if (addresses.length === 0) throw invalid('cluster', 'must name at least one node')
@@ -164,7 +168,10 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     seeds: parsed.map(address => address.endpoint),
     username: text(given, 'username') ?? first.username,
     password: text(given, 'password') ?? first.password,
-    tls: resolveTls(given.tls, parsed.some(address => address.tls)),
+    tls: resolveTls(
+      given.tls,
+      parsed.some(address => address.tls),
+    ),
     name: resolveName(given),
     clientInfo: flag(given, 'clientInfo', true),
     stringNumbers: flag(given, 'stringNumbers', false),
@@ -173,7 +180,10 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   }
 }
 
-function resolveNumbers(given: Record<string, unknown>, fromAddress: { database: number | null }): Record<NumberName, number> {
+function resolveNumbers(
+  given: Record<string, unknown>,
+  fromAddress: { database: number | null },
+): Record<NumberName, number> {
   const numbers = {} as Record<NumberName, number>
   for (const name of Object.keys(numberRules) as NumberName[]) {
     const rule: NumberRule = numberRules[name]
@@ -193,7 +203,8 @@ function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | null {
     if (byAddress) throw invalid('tls', 'must not be false with a rediss:// address')
     return null
   }
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) throw invalid('tls', 'must be a boolean or an object')
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
+    throw invalid('tls', 'must be a boolean or an object')
   return tls as TlsOptions
 }
 

@@ -1,5 +1,5 @@
 // Call: one execution of one command.
-// Owns    its promise's two functions and, while it has one, its AbortSignal listener.
+// Owns    its promise's resolve function.
 // Born    in Issuer.issue().
 // Dies    once: fulfilled or failed, by whoever holds it or by its deadline or signal.
 // Holds   until it settles it is in exactly one queue, or in the hands of the one function that is moving it.
@@ -61,7 +61,6 @@ export interface CallExtras {
   /** MOVED and ASK replies it has got. */
   redirects?: number
   signal?: AbortSignal
-  onAbort?: () => void
   /** The error reply or failure that made the call be tried again. */
   lastError?: Error
   /** With CallFlag.raw: the bytes that the reply probably equals. */
@@ -211,7 +210,13 @@ export class Call implements Deadlined, Chargeable {
 }
 
 /** Error for a call that ends without a reply, with the fields every such error has. */
-export function callError(call: Call, now: number, code: SlotwiseError['code'], message: string, details: ErrorDetails) {
+export function callError(
+  call: Call,
+  now: number,
+  code: SlotwiseError['code'],
+  message: string,
+  details: ErrorDetails,
+) {
   return stacklessError(code, message, {
     command: call.spec.name,
     attempts: call.attempts,

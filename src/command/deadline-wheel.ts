@@ -88,7 +88,8 @@ export class DeadlineWheel<Entry extends Deadlined> {
     const lastTick = Math.floor(now / tickMs)
     // Every bucket is looked at once at the most, however long the loop stood still.
     const firstTick = Math.max(this.#tick + 1, lastTick - bucketCount + 1)
-    for (let tick = firstTick; tick <= lastTick; tick++) this.#sweepBucket(this.#buckets[tick & bucketMask] as Link, now, lateMs)
+    for (let tick = firstTick; tick <= lastTick; tick++)
+      this.#sweepBucket(this.#buckets[tick & bucketMask] as Link, now, lateMs)
     this.#tick = Math.max(this.#tick, lastTick)
     this.#sweptAt = now
     if (this.#size === 0) this.#timer = null

@@ -1,12 +1,13 @@
 // Issuer: makes calls, counts them, and watches their deadlines.
-// Owns    the deadline wheel, the wait budget, and the two counters `issued` and `settled`.
+// Owns    the deadline wheel, the watched signals, the wait budget, and the two counters `issued` and `settled`.
 // Born    with the client.
 // Dies    with it, when every call has settled.
 // Holds   issued - settled = calls that are in some queue right now.
 
 import { type ErrorDetails, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Turn } from '../turn.js'
-import { Call, callError, CallFlag, type CallMaker, noTimeoutMs, type Outcome } from './call.js'
+import { AbortWatch } from './abort-watch.js'
+import { Call, CallFlag, type CallMaker, callError, noTimeoutMs, type Outcome } from './call.js'
 import { type Argument, type CommandSpec, isReadonly, resolveCommand, specOf } from './command.js'
 import { DeadlineWheel } from './deadline-wheel.js'
 import { WaitBudget, type WaitLimits } from './wait-budget.js'
@@ -22,6 +23,7 @@ export class Issuer implements CallMaker {
   readonly #options: IssuerOptions
   readonly #turn: Turn
   readonly #wheel = new DeadlineWheel<Call>()
+  readonly #signals = new AbortWatch()
   readonly budget: WaitBudget
   #issued = 0
   #settled = 0
@@ -81,15 +83,7 @@ export class Issuer implements CallMaker {
 
   /** Ties the call to a signal: aborting it fails the call in whatever phase it is. */
   watch(call: Call, signal: AbortSignal): void {
-    if (signal.aborted) {
-      call.onAbort(signal.reason)
-      return
-    }
-    const onAbort = () => call.onAbort(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    const extras = (call.extras ??= {})
-    extras.signal = signal
-    extras.onAbort = onAbort
+    this.#signals.add(call, signal)
   }
 
   /**
@@ -132,10 +126,16 @@ export class Issuer implements CallMaker {
     const lastError = call.extras?.lastError
     const details: ErrorDetails = lastError === undefined ? situation : { cause: lastError, ...situation }
     if (call.state === 'sent') {
-      return callError(call, now, 'SLOTWISE_TIMEOUT', `No reply within ${call.timeoutMs} ms`, { ...details, phase: 'flight' })
+      return callError(call, now, 'SLOTWISE_TIMEOUT', `No reply within ${call.timeoutMs} ms`, {
+        ...details,
+        phase: 'flight',
+      })
     }
     if (now >= call.createdAt + call.timeoutMs) {
-      return callError(call, now, 'SLOTWISE_TIMEOUT', `Not sent within ${call.timeoutMs} ms`, { ...details, phase: 'queue' })
+      return callError(call, now, 'SLOTWISE_TIMEOUT', `Not sent within ${call.timeoutMs} ms`, {
+        ...details,
+        phase: 'queue',
+      })
     }
     const age = `Waited ${this.#options.maxQueueAgeMs} ms for a usable connection`
     return callError(call, now, 'SLOTWISE_QUEUE_EXPIRED', age, { ...details, phase: 'queue' })
@@ -149,10 +149,8 @@ export class Issuer implements CallMaker {
   onSettled(call: Call): void {
     this.#wheel.remove(call)
     if (call.chargedBytes !== 0) this.budget.release(call)
-    const extras = call.extras
-    if (extras?.signal !== undefined && extras.onAbort !== undefined) {
-      extras.signal.removeEventListener('abort', extras.onAbort)
-    }
+    const signal = call.extras?.signal
+    if (signal !== undefined) this.#signals.remove(call, signal)
     if (call.has(CallFlag.internal)) return
     this.#settled++
     if (this.#onIdle !== null && this.#settled === this.#issued) {

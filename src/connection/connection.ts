@@ -16,19 +16,16 @@ import { CallQueue, type HandBack } from './call-queue.js'
 import { abandon } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { type HandshakeOptions, handshakeOutcome, handshakeSteps } from './handshake.js'
+import { type LivenessLimits, liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
 import type { SocketEntry } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends LivenessLimits {
   handshake: HandshakeOptions
   limits: DecoderLimits
   /** Integers as strings. */
   stringNumbers: boolean
-  /** Silence after which the peer is pinged, in milliseconds. */
-  pingIntervalMs: number
-  /** Silence after which the connection is destroyed while a reply is due, in milliseconds. */
-  silenceTimeoutMs: number
 }
 
 /** News for the owner. */
@@ -183,7 +180,10 @@ export class Connection implements ReplySink, AtTurnEnd {
 
   #decodeError(error: unknown): SlotwiseError {
     if (!(error instanceof SlotwiseError)) {
-      return stacklessError('SLOTWISE_PROTOCOL', 'The reply could not be handled', { cause: error, endpoint: this.endpoint.key })
+      return stacklessError('SLOTWISE_PROTOCOL', 'The reply could not be handled', {
+        cause: error,
+        endpoint: this.endpoint.key,
+      })
     }
     return Object.assign(error, { endpoint: this.endpoint.key })
   }
@@ -240,28 +240,28 @@ export class Connection implements ReplySink, AtTurnEnd {
 
   readonly #checkLiveness = (): void => {
     if (this.#state === 'closed') return
-    const { pingIntervalMs, silenceTimeoutMs } = this.#options
-    const now = this.#turn.now()
     const head = this.#queue.peekSent()
-    if (head === undefined) {
-      const silentMs = now - this.#lastReadAt
-      if (silentMs < pingIntervalMs) return this.#armWatch(pingIntervalMs - silentMs)
+    const replyDue = head !== undefined
+    const silentMs = this.#turn.now() - (replyDue ? Math.max(this.#lastReadAt, this.#dueSince) : this.#lastReadAt)
+    const blocking = replyDue && isBlocking(head.spec, head.args)
+    const verdict = liveness({ silentMs, replyDue, blocking }, this.#options)
+    if (verdict.kind === 'alive') this.#armWatch(verdict.lookAgainMs)
+    else if (verdict.kind === 'ping') {
+      // Calls that wait for the socket to drain are as good a question as a PING.
       if (this.#queue.length === 0) this.#push(this.#issuer.issueInternal('PING', [], noTimeoutMs, 0, ignore))
-      return this.#armWatch(silenceTimeoutMs)
+      this.#armWatch(this.#options.silenceTimeoutMs)
+    } else {
+      const message = `${this.endpoint.key} sent nothing for ${silentMs} ms while a reply was due`
+      const details = { endpoint: this.endpoint.key, elapsedMs: silentMs }
+      this.destroy(stacklessError('SLOTWISE_CONNECTION_SILENT', message, details))
     }
-    const silentMs = now - Math.max(this.#lastReadAt, this.#dueSince)
-    // A server may rightly say nothing for as long as a blocking command blocks.
-    if (isBlocking(head.spec, head.args)) return this.#armWatch(pingIntervalMs)
-    if (silentMs < silenceTimeoutMs) return this.#armWatch(silenceTimeoutMs - silentMs)
-    const message = `${this.endpoint.key} sent nothing for ${silentMs} ms while a reply was due`
-    this.destroy(stacklessError('SLOTWISE_CONNECTION_SILENT', message, { endpoint: this.endpoint.key, elapsedMs: silentMs }))
   }
 
   // ---- ending
 
   /** Takes no more calls, lets those it has be answered, then closes. */
   close(): void {
-    if (this.#state === 'handshaking') return this.destroy(closing(this.endpoint.key))
+    if (this.#state === 'handshaking') this.destroy(closing(this.endpoint.key))
     if (this.#state !== 'ready') return
     this.#to('draining')
     this.#closeIfDrained()
@@ -287,7 +287,13 @@ export class Connection implements ReplySink, AtTurnEnd {
     if (this.#state === 'closed') return
     const phase = this.#state === 'handshaking' ? 'handshake' : 'flight'
     const message = `The connection to ${this.endpoint.key} was lost: ${cause?.message ?? 'closed by the peer'}`
-    this.destroy(stacklessError('SLOTWISE_CONNECTION_LOST', message, { endpoint: this.endpoint.key, phase, ...(cause && { cause }) }))
+    this.destroy(
+      stacklessError('SLOTWISE_CONNECTION_LOST', message, {
+        endpoint: this.endpoint.key,
+        phase,
+        ...(cause && { cause }),
+      }),
+    )
   }
 
   /** Users' calls it holds. */
@@ -309,4 +315,3 @@ function formatOf(flags: number): number {
 function closing(endpoint: string): SlotwiseError {
   return stacklessError('SLOTWISE_CLOSED', `The connection to ${endpoint} is closed`, { endpoint, phase: 'close' })
 }
-

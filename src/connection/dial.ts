@@ -4,8 +4,8 @@
 // Dies    once: by handing the socket over, by failing, or by cancel().
 // Holds   exactly one of onOpen and onFailed is called, and neither after cancel().
 
-import { type NetConnectOpts, type Socket, connect, isIP } from 'node:net'
-import { type ConnectionOptions as TlsOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net'
+import { type TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { isLocalExhaustion, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Endpoint } from './endpoint.js'
 import type { SocketEntry, SocketLedger } from './socket-ledger.js'
@@ -64,12 +64,22 @@ export function dial(endpoint: Endpoint, options: DialOptions, ledger: SocketLed
 function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
   const target: NetConnectOpts =
     endpoint.path === undefined
-      ? { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: options.keepAliveMs }
+      ? {
+          host: endpoint.host,
+          port: endpoint.port,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: options.keepAliveMs,
+        }
       : { path: endpoint.path }
   if (options.tls === null) return connect(target)
   // Certificates name hosts, not addresses; SNI forbids addresses (RFC 6066, section 3).
   const servername = options.tls.servername ?? (isIP(endpoint.host) === 0 ? endpoint.host : '')
-  return tlsConnect({ ...target, ...options.tls, ...(servername === '' ? {} : { servername }) } as TlsOptions) as TLSSocket
+  return tlsConnect({
+    ...target,
+    ...options.tls,
+    ...(servername === '' ? {} : { servername }),
+  } as TlsOptions) as TLSSocket
 }
 
 /** Destroys a socket nobody waits for any more; a late error of it concerns nobody. */

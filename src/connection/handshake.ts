@@ -55,7 +55,11 @@ export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Hand
 export type HandshakeOutcome = { kind: 'ready' } | { kind: 'fallback' } | { kind: 'failed'; error: SlotwiseError }
 
 /** Reads the outcome of all steps; `replies[i]` answers `steps[i]`. The first decisive error counts. */
-export function handshakeOutcome(steps: readonly HandshakeStep[], replies: readonly unknown[], endpoint: string): HandshakeOutcome {
+export function handshakeOutcome(
+  steps: readonly HandshakeStep[],
+  replies: readonly unknown[],
+  endpoint: string,
+): HandshakeOutcome {
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i] as HandshakeStep
     const reply = replies[i]
@@ -71,14 +75,30 @@ export function handshakeOutcome(steps: readonly HandshakeStep[], replies: reado
 }
 
 function isAuthError(error: ReplyError): boolean {
-  return error.code === 'WRONGPASS' || error.code === 'NOAUTH' || /without any password configured|no password is set/i.test(error.message)
+  return (
+    error.code === 'WRONGPASS' ||
+    error.code === 'NOAUTH' ||
+    /without any password configured|no password is set/i.test(error.message)
+  )
 }
 
 /** Redis before 6 and most proxies answer `ERR unknown command`, a server with only RESP2 answers NOPROTO. */
 function isHelloUnknown(error: ReplyError): boolean {
-  return error.code === 'NOPROTO' || (error.code === 'ERR' && /unknown command|unsupported|not supported|syntax error/i.test(error.message))
+  return (
+    error.code === 'NOPROTO' ||
+    (error.code === 'ERR' && /unknown command|unsupported|not supported|syntax error/i.test(error.message))
+  )
 }
 
-function stepError(code: SlotwiseError['code'], step: HandshakeStep, cause: ReplyError, endpoint: string): SlotwiseError {
-  return stacklessError(code, `${endpoint} refused ${step.name}: ${cause.message}`, { endpoint, phase: 'handshake', cause })
+function stepError(
+  code: SlotwiseError['code'],
+  step: HandshakeStep,
+  cause: ReplyError,
+  endpoint: string,
+): SlotwiseError {
+  return stacklessError(code, `${endpoint} refused ${step.name}: ${cause.message}`, {
+    endpoint,
+    phase: 'handshake',
+    cause,
+  })
 }

@@ -5,13 +5,13 @@
 // Holds   one attempt at a time, however many callers wait; a lost connection is out of reach at once; once opened it redials
 //         by itself until it is retired.
 
-import { Connection, type ConnectionOptions } from '../connection/connection.js'
+import type { Call } from '../command/call.js'
+import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
+import { Connection, type ConnectionOptions } from '../connection/connection.js'
 import { type Dial, type DialOptions, dial } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { SocketLedger } from '../connection/socket-ledger.js'
-import type { Call } from '../command/call.js'
-import type { Issuer } from '../command/issuer.js'
 import { type ErrorDetails, type ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Turn } from '../turn.js'
 import { type BackoffOptions, backoffMs } from './backoff.js'

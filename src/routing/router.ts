@@ -88,7 +88,8 @@ export class Router {
   /** An error reply came for the call: follows it, tries again later, or gives it to the caller. */
   onReplyError(node: Node, call: Call, error: ReplyError): void {
     const { clustered, maxRedirects } = this.#options
-    const outcome = call.slot < 0 && clustered && error.code === 'MOVED' ? ({ kind: 'fail' } as const) : verdict(error, clustered)
+    const outcome =
+      call.slot < 0 && clustered && error.code === 'MOVED' ? ({ kind: 'fail' } as const) : verdict(error, clustered)
     if (outcome.kind === 'fail' || this.#stopReason !== null) {
       call.fail(Object.assign(error, { command: call.spec.name }))
       return
@@ -163,7 +164,11 @@ export class Router {
     for (const node of this.#topology.nodes) if (node.hasWaiting) waiting.push(...node.takeWaiting())
     // In the order in which they were made, whatever queue they come from.
     waiting.sort((a, b) => a.createdAt - b.createdAt)
-    for (const call of waiting) this.dispatch(call)
+    for (const call of waiting) {
+      // What waited behind an ASK starts from its owner again.
+      call.flags &= ~CallFlag.asking
+      this.dispatch(call)
+    }
   }
 
   /** Calls that nobody serves still wait: there is reason to ask again. */

@@ -146,10 +146,13 @@ export class TopologyRefresher {
   #armPeriod(): void {
     const { refreshPeriodMs } = this.#options
     if (refreshPeriodMs === 0) return
-    this.#periodTimer = setTimeout(() => {
-      this.ring('period')
-      this.#armPeriod()
-    }, refreshPeriodMs * (0.9 + Math.random() / 5))
+    this.#periodTimer = setTimeout(
+      () => {
+        this.ring('period')
+        this.#armPeriod()
+      },
+      refreshPeriodMs * (0.9 + Math.random() / 5),
+    )
     this.#periodTimer.unref()
   }
 

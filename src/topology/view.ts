@@ -1,8 +1,8 @@
 // View: what one node says about who serves which slots. Pure; names servers, knows no sockets.
 // Source: CLUSTER SLOTS command page; cluster spec, "Client first connection and handling of redirections".
 
-import { SlotwiseError } from '../errors.js'
 import { type Endpoint, tcpEndpoint } from '../connection/endpoint.js'
+import { SlotwiseError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 
 export interface ViewNode {
@@ -62,7 +62,8 @@ export function parseClusterSlots(reply: Reply, askedHost: string): View {
 function parseNode(row: Reply | undefined, askedHost: string): ViewNode | null {
   if (!Array.isArray(row)) throw malformed('a node that is not an array')
   const [host, port, id] = row
-  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535) throw malformed('a port out of range')
+  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535)
+    throw malformed('a port out of range')
   // "?" is how a server says that it does not know the address (hostname preferred, none announced).
   if (host === '?') return null
   const known = typeof host === 'string' && host !== '' ? host : askedHost

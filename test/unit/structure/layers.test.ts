@@ -18,7 +18,8 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(fil
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(src, file), 'utf8')
-  const statements = /^(?:import|export)\s+(?:type\s+)?(?:[\w*]+(?:\s+as\s+\w+)?\s*,?\s*)?(?:\{[^}]*\}\s*)?(?:from\s+)?'([^']+)'/gm
+  const statements =
+    /^(?:import|export)\s+(?:type\s+)?(?:[\w*]+(?:\s+as\s+\w+)?\s*,?\s*)?(?:\{[^}]*\}\s*)?(?:from\s+)?'([^']+)'/gm
   return [...text.matchAll(statements)].map(match => match[1] as string)
 }
 
@@ -78,7 +79,9 @@ describe('structure of src', () => {
   })
 
   it('keeps files short', () => {
-    const long = files.filter(file => !file.includes('.generated.') && readFileSync(join(src, file), 'utf8').split('\n').length > maxLines)
+    const long = files.filter(
+      file => !file.includes('.generated.') && readFileSync(join(src, file), 'utf8').split('\n').length > maxLines,
+    )
     expect(long).toEqual([])
   })
 })

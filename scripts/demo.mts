@@ -1,0 +1,229 @@
+// demo: the main job, on a real cluster. Six redis-server processes, a mixed load through the client, every node killed while the
+// load goes on, started again; twice. Ends by itself with a verdict.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { Order, Report, Sample } from './demo-load.mjs'
+import { Screen } from './demo-screen.mjs'
+import { LocalCluster } from './local-cluster.mjs'
+import { findRedisServer } from './redis-server.mjs'
+
+const help = `npm run demo [-- --help]
+
+Starts a Redis Cluster of 3 primaries and 3 replicas on 127.0.0.1, drives a mixed load through slotwise, kills every
+node while the load goes on, starts them again, and does it twice, the second time at four times the rate. Takes less than
+a minute and ends with "demo: OK …" (exit status 0) or "demo: FAILED …" (1).
+
+Needs redis-server. If it is missing, Debian's package is installed through apt-get where that is allowed; name
+another one with REDIS_SERVER=/path/to/redis-server.
+`
+
+/** Every node is killed in the middle of a round; the rounds differ only in the rate of the load. */
+const rounds = [
+  { opsPerSec: 2_000, outageMs: 6_000 },
+  { opsPerSec: 8_000, outageMs: 6_000 },
+]
+const steadyMs = 3_000
+const settleMs = 3_000
+const keptCount = 2_000
+const okWithinMs = 15_000
+const firstSuccessLimitMs = 200
+const heapSlackBytes = 4 * 1024 * 1024
+
+interface Outage {
+  dialsPerSec: number
+  peakHeapBytes: number
+  firstSuccessMs: number
+  keptLost: number
+  keptWrong: number
+  keptChecked: number
+}
+
+/** The load process, and what it has reported. */
+class Load {
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<Report['kind'], (report: Report) => void>()
+  last: Sample | null = null
+  samples: Sample[] = []
+
+  constructor(addresses: string[], screen: Screen) {
+    this.#child = fork(new URL('./demo-load.mjs', import.meta.url), addresses)
+    this.#child.on('message', (report: Report) => {
+      if (report.kind === 'sample') {
+        this.last = report
+        this.samples.push(report)
+        screen.sample(report)
+      }
+      this.#waiting.get(report.kind)?.(report)
+    })
+  }
+
+  tell(order: Order): void {
+    this.#child.send(order)
+  }
+
+  /** The next report of a kind. */
+  next<Kind extends Report['kind']>(kind: Kind, limitMs: number): Promise<Extract<Report, { kind: Kind }>> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no ${kind} within ${limitMs} ms`)), limitMs)
+      this.#waiting.set(kind, report => {
+        clearTimeout(timer)
+        this.#waiting.delete(kind)
+        resolve(report as Extract<Report, { kind: Kind }>)
+      })
+    })
+  }
+
+  async ask<Kind extends Report['kind']>(order: Order, kind: Kind, limitMs = 10_000) {
+    const answer = this.next(kind, limitMs)
+    this.tell(order)
+    return answer
+  }
+
+  async ended(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
+
+/** One outage: kill all, wait, start all, until the client serves again; with what it showed. */
+async function outage(round: number, load: Load, cluster: LocalCluster, screen: Screen): Promise<Outage> {
+  const { opsPerSec, outageMs } = rounds[round] as (typeof rounds)[number]
+  screen.phase(`steady ${opsPerSec}/s`)
+  load.tell({ kind: 'rate', opsPerSec })
+  await delay(steadyMs)
+  const kept = await load.ask({ kind: 'write-kept', round, count: keptCount }, 'kept-written')
+
+  screen.phase('every node killed')
+  load.samples = []
+  await cluster.killAll()
+  // The first moment, in which every node is redialled at once, is the same at any rate; count what goes on.
+  await delay(1_000)
+  const dialsBefore = load.last?.dials ?? 0
+  await delay(outageMs - 1_000)
+  const dialsPerSec = ((load.last?.dials ?? 0) - dialsBefore) / ((outageMs - 1_000) / 1000)
+  const peakHeapBytes = Math.max(...load.samples.map(sample => sample.heapBytes))
+
+  screen.phase('starting again')
+  load.tell({ kind: 'mark' })
+  const firstSuccess = load.next('first-success', okWithinMs)
+  await cluster.restartAll()
+  await cluster.waitUntilOk(okWithinMs)
+  const okAt = performance.timeOrigin + performance.now()
+  const firstSuccessMs = (await firstSuccess).atMs - okAt
+
+  screen.phase('settling')
+  await delay(settleMs)
+  const read = await load.ask({ kind: 'read-kept', round }, 'kept-read')
+  const served = await readFromServers(
+    cluster,
+    read.values.map(([key]) => key),
+  )
+  const keptLost = kept.acknowledged - served.size
+  const keptWrong = read.values.filter(([key, value]) => served.has(key) && served.get(key) !== value).length
+  return { dialsPerSec, peakHeapBytes, firstSuccessMs, keptLost, keptWrong, keptChecked: served.size }
+}
+
+/** What the primaries themselves hold, asked without slotwise. */
+async function readFromServers(cluster: LocalCluster, keys: string[]): Promise<Map<string, string>> {
+  const served = new Map<string, string>()
+  const wanted = new Set(keys)
+  for (const server of await cluster.primaries()) {
+    const held = ((await server.command('KEYS', 'kept:*')) as string[]).filter(key => wanted.has(key))
+    const values = await Promise.all(held.map(key => server.command('GET', key)))
+    for (const [i, key] of held.entries()) served.set(key, values[i] as string)
+  }
+  return served
+}
+
+async function run(screen: Screen, cluster: LocalCluster, load: Load): Promise<string[]> {
+  await load.next('ready', 10_000)
+  screen.phase('warming up')
+  load.tell({ kind: 'rate', opsPerSec: (rounds[0] as (typeof rounds)[number]).opsPerSec })
+  await delay(steadyMs)
+  const baseline = await load.ask({ kind: 'heap' }, 'heap')
+  const outages: Outage[] = []
+  const problems: string[] = []
+  const check = (ok: boolean, problem: string) => {
+    if (!ok) problems.push(problem)
+  }
+  for (const [round] of rounds.entries()) {
+    const result = await outage(round, load, cluster, screen)
+    outages.push(result)
+    screen.note(
+      `outage ${round + 1}: first success ${result.firstSuccessMs.toFixed(0)} ms after the cluster said ok, ` +
+        `${result.dialsPerSec.toFixed(1)} dials/s, peak heap ${megabytes(result.peakHeapBytes)} MB, ` +
+        `${result.keptChecked} acknowledged keys read back, ${result.keptLost} lost by the servers`,
+    )
+    check(result.firstSuccessMs <= firstSuccessLimitMs, `first success ${result.firstSuccessMs.toFixed(0)} ms after ok`)
+    check(result.keptWrong === 0, `${result.keptWrong} acknowledged keys read back wrong`)
+    check(result.keptChecked > 0, 'the servers kept no acknowledged key')
+  }
+  const [first, second] = outages as [Outage, Outage]
+  check(
+    Math.abs(second.dialsPerSec - first.dialsPerSec) <= 0.25 * first.dialsPerSec + 1,
+    `dials depend on the load: ${first.dialsPerSec.toFixed(1)}/s, then ${second.dialsPerSec.toFixed(1)}/s`,
+  )
+  load.tell({ kind: 'rate', opsPerSec: 0 })
+  await delay(500)
+  const after = await load.ask({ kind: 'heap' }, 'heap')
+  check(
+    after.usedBytes <= baseline.usedBytes * 1.1 + heapSlackBytes,
+    `heap ${megabytes(after.usedBytes)} MB, baseline ${megabytes(baseline.usedBytes)} MB`,
+  )
+  check(after.sockets === after.socketFds, `${after.socketFds} sockets open, ${after.sockets} in the ledger`)
+  const ended = await load.ask({ kind: 'end' }, 'ended')
+  check(ended.issued === ended.settled, `${ended.issued - ended.settled} of ${ended.issued} calls never settled`)
+  check(ended.sockets === 0 && ended.socketFds === 0, `${ended.socketFds} sockets left open`)
+  await load.ended()
+  screen.note(
+    `heap after GC: ${megabytes(baseline.usedBytes)} MB before, ${megabytes(after.usedBytes)} MB after; ` +
+      `${ended.issued} calls, all settled: ${ended.issued === ended.settled}; sockets left: ${ended.socketFds}`,
+  )
+  return problems
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1048576).toFixed(1)
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return
+  }
+  const startedAt = performance.now()
+  await findRedisServer({ install: true, log: line => process.stdout.write(`${line}\n`) })
+  process.stdout.write('Starting 6 redis-server processes on 127.0.0.1 …\n')
+  await using cluster = await LocalCluster.start({
+    primaries: 3,
+    replicasPerPrimary: 1,
+    nodeTimeoutMs: 2000,
+    persistence: 'aof',
+    // Each write reaches the operating system before it is acknowledged, so a killed server has lost none.
+    config: { appendfsync: 'no' },
+    onProgress: line => process.stdout.write(`  ${line}\n`),
+  })
+  const screen = new Screen()
+  const load = new Load(cluster.addresses, screen)
+  let problems: string[]
+  try {
+    problems = await run(screen, cluster, load)
+  } catch (error) {
+    problems = [(error as Error).message]
+  } finally {
+    load.kill()
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
+  if (problems.length === 0) process.stdout.write(`demo: OK (${rounds.length} outages survived, ${seconds} s)\n`)
+  else process.stdout.write(`demo: FAILED: ${problems.join('; ')}\n`)
+  process.exitCode = problems.length === 0 ? 0 : 1
+}
+
+await main()
