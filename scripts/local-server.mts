@@ -1,0 +1,272 @@
+// LocalServer: one redis-server process on 127.0.0.1, for tests, benchmarks and the demo.
+// Owns    the process (across restarts), its folder, and one connection for questions.
+// Born    by start(), on ports the kernel has just given out.
+// Dies    by stop(); also when this process ends, however it ends.
+// Holds   it is ended by its process id, and its folder goes with it.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { findRedisServer } from './redis-server.mjs'
+
+export interface ServerTls {
+  /** Paths of PEM files. */
+  cert: string
+  key: string
+  ca: string
+}
+
+export interface LocalServerOptions {
+  /** Lines of redis.conf: name to value or values. */
+  config?: Record<string, string | string[]>
+  requirepass?: string
+  /** ACL users: name to the rules after it. */
+  users?: Record<string, string>
+  tls?: ServerTls
+  /** Listens on a Unix socket in its folder, too. */
+  unixSocket?: boolean
+  /** Default `none`. */
+  persistence?: 'none' | 'aof'
+  /** Default 127.0.0.1. */
+  bind?: string[]
+  /** Core to run on. */
+  cpu?: number
+  cluster?: { nodeTimeoutMs: number }
+}
+
+const startLimitMs = 10_000
+const commandLimitMs = 5_000
+const running = new Map<number, string>()
+
+/** Process ids of the servers that this process has started and not ended. */
+export function liveServerPids(): number[] {
+  return [...running.keys()]
+}
+
+function endAll(): void {
+  for (const [pid, dir] of running) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It is gone already.
+    }
+    rmSync(dir, { recursive: true, force: true })
+  }
+  running.clear()
+}
+
+process.on('exit', endAll)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    endAll()
+    process.exit(128 + { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[signal])
+  })
+}
+
+/** Ports that nobody listens on; the kernel chooses. All are held until every one is known, so no two are the same. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return server
+    }),
+  )
+  const ports = servers.map(server => (server.address() as { port: number }).port)
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
+  return ports
+}
+
+export class LocalServer {
+  readonly host = '127.0.0.1'
+  readonly port: number
+  readonly busPort: number
+  readonly dir: string
+  readonly #program: string
+  readonly #options: LocalServerOptions
+  #child: ChildProcess | null = null
+  #admin: Redis | null = null
+
+  private constructor(port: number, busPort: number, program: string, options: LocalServerOptions) {
+    this.port = port
+    this.busPort = busPort
+    this.#program = program
+    this.#options = options
+    this.dir = mkdtempSync(join(tmpdir(), 'slotwise-redis-'))
+  }
+
+  static async start(options: LocalServerOptions = {}): Promise<LocalServer> {
+    const program = await findRedisServer({ install: true, log: line => process.stderr.write(`${line}\n`) })
+    for (let attempt = 0; ; attempt++) {
+      const [port, busPort] = (await freePorts(2)) as [number, number]
+      const server = new LocalServer(port, busPort, program, options)
+      try {
+        await server.#launch()
+        return server
+      } catch (error) {
+        const taken = server.log().includes('Address already in use')
+        await server.stop()
+        // Somebody else was given the port between our asking and our binding.
+        if (!taken || attempt >= 4) throw error
+      }
+    }
+  }
+
+  get address(): string {
+    return `${this.host}:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1
+  }
+
+  get unixSocketPath(): string {
+    return join(this.dir, 'redis.sock')
+  }
+
+  get running(): boolean {
+    return this.#child !== null
+  }
+
+  /** What the server has written to its log. */
+  log(): string {
+    try {
+      return readFileSync(join(this.dir, 'redis.log'), 'utf8')
+    } catch {
+      return ''
+    }
+  }
+
+  #configText(): string {
+    const { config, requirepass, users, tls, unixSocket, persistence, bind, cluster } = this.#options
+    const lines: string[] = [
+      `bind ${(bind ?? [this.host]).join(' ')}`,
+      tls === undefined ? `port ${this.port}` : `port 0\ntls-port ${this.port}`,
+      `dir ${this.dir}`,
+      'logfile redis.log',
+      'daemonize no',
+      'save ""',
+      `appendonly ${persistence === 'aof' ? 'yes' : 'no'}`,
+      'enable-debug-command local',
+      'repl-diskless-sync-delay 0',
+    ]
+    if (tls !== undefined) {
+      lines.push(`tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`, `tls-ca-cert-file ${tls.ca}`, 'tls-replication yes')
+      if (cluster !== undefined) lines.push('tls-cluster yes')
+    }
+    if (requirepass !== undefined) lines.push(`requirepass ${requirepass}`, `masterauth ${requirepass}`)
+    for (const [name, rules] of Object.entries(users ?? {})) lines.push(`user ${name} ${rules}`)
+    if (unixSocket === true) lines.push(`unixsocket ${this.unixSocketPath}`)
+    if (cluster !== undefined) {
+      lines.push(
+        'cluster-enabled yes',
+        'cluster-config-file nodes.conf',
+        `cluster-port ${this.busPort}`,
+        `cluster-node-timeout ${cluster.nodeTimeoutMs}`,
+        'cluster-allow-replica-migration no',
+        `cluster-announce-ip ${this.host}`,
+      )
+    }
+    for (const [name, value] of Object.entries(config ?? {})) for (const one of [value].flat()) lines.push(`${name} ${one}`)
+    return `${lines.join('\n')}\n`
+  }
+
+  async #launch(): Promise<void> {
+    writeFileSync(join(this.dir, 'redis.conf'), this.#configText())
+    const pinned = this.#options.cpu === undefined ? [] : ['taskset', '-c', String(this.#options.cpu)]
+    // setpriv has the kernel end the server should this process be killed outright.
+    const [command, ...args] = ['setpriv', '--pdeathsig', 'KILL', ...pinned, this.#program, join(this.dir, 'redis.conf')]
+    const child = spawn(command as string, args, { stdio: 'ignore' })
+    this.#child = child
+    if (child.pid !== undefined) running.set(child.pid, this.dir)
+    child.once('error', () => undefined)
+    child.once('exit', () => {
+      running.delete(child.pid as number)
+      if (this.#child === child) this.#child = null
+    })
+    const deadline = performance.now() + startLimitMs
+    while (performance.now() < deadline) {
+      if (this.#child === null) throw new Error(`redis-server did not start: ${this.log().trim().split('\n').at(-1)}`)
+      try {
+        await this.command('PING')
+        return
+      } catch (error) {
+        if (/LOADING|NOAUTH|WRONGPASS|NOPERM/.test((error as Error).message)) return
+        await delay(20)
+      }
+    }
+    throw new Error(`redis-server did not answer within ${startLimitMs} ms`)
+  }
+
+  /** Asks the server something, on a connection of another client library. Rejects while it is not running. */
+  async command(name: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
+    const { tls, requirepass } = this.#options
+    this.#admin ??= new Redis({
+      host: this.host,
+      port: this.port,
+      lazyConnect: true,
+      retryStrategy: null as never,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      commandTimeout: commandLimitMs,
+      connectTimeout: commandLimitMs,
+      protocol: 2,
+      ...(requirepass === undefined ? {} : { password: requirepass }),
+      ...(tls === undefined
+        ? {}
+        : { tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
+    }).on('error', () => undefined)
+    const admin = this.#admin
+    try {
+      return await admin.call(name, ...args)
+    } catch (error) {
+      // A connection that was lost does not come back by itself; the next question opens another.
+      if (admin.status !== 'ready' && this.#admin === admin) this.#closeAdmin()
+      throw error
+    }
+  }
+
+  #closeAdmin(): void {
+    this.#admin?.disconnect()
+    this.#admin = null
+  }
+
+  /** Sends a signal that ends the process, and waits until it is gone. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.#closeAdmin()
+    const child = this.#child
+    if (child === null) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+  }
+
+  /** Starts it again with the same port, folder and configuration. */
+  async restart(): Promise<void> {
+    await this.kill()
+    await this.#launch()
+  }
+
+  /** Stops it in the middle of whatever it does; its sockets stay open. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  async stop(): Promise<void> {
+    await this.kill()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
