@@ -1,0 +1,68 @@
+// Decoder: what a reply decoder takes and gives, whichever protocol version it speaks.
+// A decoder is born with its connection, is fed every chunk the socket reads, and needs no closing: it holds no resource
+// but memory. Once execute() has thrown, the stream has lost its framing and the decoder stays dead.
+
+import type { ReplyError } from '../errors.js'
+
+/** A decoded reply. Errors nested in a reply are values; a map keeps the order in which the server sent it. */
+export type Reply =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | Buffer
+  | ReplyError
+  | Reply[]
+  | Map<Reply, Reply>
+  | Set<Reply>
+
+/** Bit mask: how a reply is to be built. `buffers`: every string as a Buffer. `raw`: the reply's bytes, not decoded. */
+export const ReplyFormat = { plain: 0, buffers: 1, raw: 2 } as const
+
+/** Takes what a decoder finds. Called synchronously from execute(), which none of these may call again. */
+export interface ReplySink {
+  /** Asked once per (non-push) reply, when its first byte is seen. */
+  nextFormat(): number
+  /**
+   * Asked when nextFormat() has the raw bit: the bytes that the whole reply is expected to equal, or null. If they are all
+   * in the chunk and equal, onReply gets this very Buffer.
+   */
+  expectedRaw(): Buffer | null
+  onReply(value: Reply): void
+  /** A top-level error reply, in whatever format. */
+  onError(error: ReplyError): void
+  /** A RESP3 push; always in the plain format. */
+  onPush(items: Reply[]): void
+}
+
+/** What a reply may declare before the decoder gives up on the connection. Sums over a whole reply are not limited. */
+export interface DecoderLimits {
+  /** Aggregates within aggregates; a flat array is 1 deep. */
+  maxDepth: number
+  /** Length of one string in bytes. */
+  maxBulkBytes: number
+  /** Elements of one aggregate; a map counts its keys and its values. */
+  maxAggregateLength: number
+}
+
+export const defaultLimits: DecoderLimits = {
+  maxDepth: 128,
+  maxBulkBytes: 512 * 1024 * 1024,
+  maxAggregateLength: 16_777_216,
+}
+
+export interface DecoderOptions {
+  /** Integer replies as strings: exact beyond 2^53, where numbers are not. Default false. */
+  stringNumbers?: boolean
+}
+
+export interface ReplyDecoder {
+  readonly protocol: 2 | 3
+  /**
+   * Takes the next bytes of the stream; whole replies go to the sink before it returns.
+   * @throws SlotwiseError SLOTWISE_PROTOCOL, SLOTWISE_LIMIT_DEPTH, SLOTWISE_LIMIT_BULK or SLOTWISE_LIMIT_AGGREGATE; and
+   * the same again on every later call
+   */
+  execute(chunk: Buffer): void
+}

@@ -1,0 +1,38 @@
+// Frame: an aggregate that is being received; its parent is the aggregate it stands in.
+
+import type { Reply } from './decoder.js'
+import { protocolError } from './failures.js'
+import { Aggregate, isPairs } from './types.js'
+
+export class Frame {
+  readonly type: number
+  readonly parent: Frame | null
+  /** Elements it has when complete; of a streamed one, whose length is not known, one more than it may have. */
+  readonly length: number
+  readonly streamed: boolean
+  /** Keys and values of a map alternate. Grows with what arrives, never by what was announced. */
+  readonly items: Reply[] = []
+
+  constructor(type: number, parent: Frame | null, length: number, streamed: boolean) {
+    this.type = type
+    this.parent = parent
+    this.length = length
+    this.streamed = streamed
+  }
+
+  /** Its value, once the elements are there. */
+  value(): Reply {
+    if (this.type === Aggregate.set) return new Set(this.items)
+    if (this.type !== Aggregate.map) return this.items
+    const items = this.items
+    const map = new Map<Reply, Reply>()
+    for (let i = 0; i < items.length; i += 2) map.set(items[i] as Reply, items[i + 1] as Reply)
+    return map
+  }
+
+  /** Checks that a streamed aggregate may end here. */
+  end(): void {
+    if (!this.streamed) throw protocolError('end of an aggregate of known length')
+    if (isPairs(this.type) && this.items.length % 2 !== 0) throw protocolError('a key without a value')
+  }
+}

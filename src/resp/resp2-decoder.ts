@@ -1,0 +1,122 @@
+// Resp2Decoder: RESP2 to values, by redis-parser behind a FrameGuard.
+// Owns    the parser, the guard, and the pieces of a reply that came in several chunks.
+// Born    with a Connection to a server that speaks no RESP3, or is not to.
+// Dies    with it, or when execute() throws.
+// Holds   the parser is given whole replies that the guard has passed, nothing else. So its want of limits does no harm,
+//         and it never enters the code for buffers in pieces, which keeps a pool and a timer for the whole process.
+// Source: Redis serialization protocol specification.
+
+import Parser from 'redis-parser'
+import { type ReplyError, replyError } from '../errors.js'
+import { ByteCollector } from './byte-collector.js'
+import {
+  type DecoderLimits,
+  type DecoderOptions,
+  defaultLimits,
+  type Reply,
+  type ReplyDecoder,
+  ReplyFormat,
+  type ReplySink,
+} from './decoder.js'
+import { asFailure, protocolError } from './failures.js'
+import { FrameGuard } from './frame-guard.js'
+import { startsWith } from './raw-reader.js'
+import { Type } from './types.js'
+
+/** redis-parser calls itself for every level; this many fit a stack of the default size many times over. */
+const maxParserDepth = 1000
+
+export class Resp2Decoder implements ReplyDecoder {
+  readonly protocol = 2
+  readonly #sink: ReplySink
+  readonly #guard: FrameGuard
+  readonly #parser: Parser
+  readonly #pieces = new ByteCollector()
+  #failure: { error: unknown } | null = null
+  /** True from the first byte of a reply to its last. */
+  #begun = false
+  #format: number = ReplyFormat.plain
+
+  constructor(sink: ReplySink, limits: DecoderLimits = defaultLimits, options: DecoderOptions = {}) {
+    this.#sink = sink
+    this.#guard = new FrameGuard(2, { ...limits, maxDepth: Math.min(limits.maxDepth, maxParserDepth) })
+    this.#parser = new Parser({
+      returnReply: reply => this.#onParsed(reply),
+      returnError: error => this.#sink.onError(replyError(error.message)),
+      returnFatalError: error => {
+        throw protocolError(error.message)
+      },
+      stringNumbers: options.stringNumbers === true,
+    })
+  }
+
+  execute(chunk: Buffer): void {
+    if (this.#failure !== null) throw this.#failure.error
+    try {
+      let pos = 0
+      while (pos < chunk.length) pos = this.#read(chunk, pos)
+    } catch (error) {
+      this.#failure = { error: asFailure(error) }
+      throw this.#failure.error
+    }
+  }
+
+  /** Reads on to the end of a reply or of the chunk, and returns that position. */
+  #read(chunk: Buffer, pos: number): number {
+    if (!this.#begun) {
+      const expected = this.#begin(chunk[pos] as number)
+      if (expected !== null && startsWith(chunk, pos, expected)) {
+        this.#begun = false
+        this.#sink.onReply(expected)
+        return pos + expected.length
+      }
+    }
+    const end = this.#guard.walk(chunk, pos, chunk.length)
+    if (!this.#guard.complete) this.#pieces.append(chunk, pos, end)
+    else {
+      this.#begun = false
+      this.#deliver(chunk, pos, end)
+    }
+    return end
+  }
+
+  /** Starts a reply. Returns the bytes expected of it, if any are. */
+  #begin(type: number): Buffer | null {
+    this.#begun = true
+    this.#format = this.#sink.nextFormat()
+    if (type === Type.error) this.#format = ReplyFormat.plain
+    return (this.#format & ReplyFormat.raw) === 0 ? null : this.#sink.expectedRaw()
+  }
+
+  /** The reply ends with chunk[start, end). */
+  #deliver(chunk: Buffer, start: number, end: number): void {
+    const raw = (this.#format & ReplyFormat.raw) !== 0
+    if (raw || this.#pieces.length !== 0) {
+      this.#pieces.append(chunk, start, end)
+      const whole = this.#pieces.take()
+      if (raw) this.#sink.onReply(whole)
+      else this.#parse(whole)
+    } else this.#parse(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end))
+  }
+
+  #parse(reply: Buffer): void {
+    this.#parser.setReturnBuffers((this.#format & ReplyFormat.buffers) !== 0)
+    this.#parser.execute(reply)
+  }
+
+  #onParsed(reply: unknown): void {
+    const asItIs = this.#format === ReplyFormat.plain && !this.#guard.sawError
+    this.#sink.onReply(asItIs ? (reply as Reply) : own(reply))
+  }
+}
+
+/** Turns the parser's errors into ours, and its views of the chunk into copies; within arrays, in place. */
+function own(value: unknown): Reply {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = own(value[i])
+    return value
+  }
+  if (Buffer.isBuffer(value)) return Buffer.from(value)
+  if (value instanceof Error) return replyError(value.message) satisfies ReplyError
+  return value as Reply
+}

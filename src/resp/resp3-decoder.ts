@@ -1,0 +1,404 @@
+// Resp3Decoder: RESP3, and RESP2 as the part of it that it is, to values.
+// Owns    what has arrived of a reply that is not whole: open aggregates, the pieces of a string, the start of a line.
+// Born    with a Connection, in the protocol version it asks for.
+// Dies    with it, or when execute() throws.
+// Holds   no byte is looked at twice, wherever the stream is cut, except those of a line that a cut goes through; and
+//         nothing given to the sink keeps a chunk alive.
+// Source: Redis serialization protocol specification; RESP3 specification for streamed types and attributes.
+
+import { constants } from 'node:buffer'
+import { replyError } from '../errors.js'
+import { ByteCollector } from './byte-collector.js'
+import { CutLine } from './cut-line.js'
+import {
+  type DecoderLimits,
+  type DecoderOptions,
+  defaultLimits,
+  type Reply,
+  type ReplyDecoder,
+  ReplyFormat,
+  type ReplySink,
+} from './decoder.js'
+import {
+  asFailure,
+  badLength,
+  badType,
+  longLine,
+  maxLineBytes,
+  missingLineEnd,
+  protocolError,
+  tooDeep,
+  tooLong,
+  tooMany,
+} from './failures.js'
+import { Frame } from './frame.js'
+import { RawReader, startsWith } from './raw-reader.js'
+import { parseBigNumber, parseBoolean, parseDouble, parseInteger, parseNull } from './scalars.js'
+import { TextCollector, TextReader, utf8 } from './text.js'
+import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
+
+/** Integers of at most this many digits are exact when built digit by digit. */
+const exactDigits = 15
+
+export class Resp3Decoder implements ReplyDecoder {
+  readonly protocol = 3
+  readonly #sink: ReplySink
+  readonly #limits: DecoderLimits
+  readonly #maxBulkBytes: number
+  readonly #stringNumbers: boolean
+  readonly #text = new TextReader()
+  #failure: { error: unknown } | null = null
+
+  /** The innermost open aggregate. */
+  #top: Frame | null = null
+  #depth = 0
+  /** True from the first byte of a top-level item to its end. */
+  #begun = false
+  /** Strings as Buffers, in the current reply. */
+  #asBuffers = false
+  /** Takes the bytes of a reply wanted raw; null in between. */
+  #raw: RawReader | null = null
+  /** What that reply is expected to be, before its first byte has been read. */
+  #expected: Buffer | null = null
+
+  /** Type of the string whose body is due; 0 when none is. */
+  #bodyType = 0
+  #bodyLeft = 0
+  readonly #body = new ByteCollector()
+  readonly #textBody = new TextCollector()
+  /** Chunks of a streamed string; null when none is open. */
+  #streamed: ByteCollector | null = null
+
+  readonly #cutLine = new CutLine()
+
+  constructor(sink: ReplySink, limits: DecoderLimits = defaultLimits, options: DecoderOptions = {}) {
+    this.#sink = sink
+    this.#limits = limits
+    this.#maxBulkBytes = limits.maxBulkBytes
+    this.#stringNumbers = options.stringNumbers === true
+  }
+
+  /** True between replies: nothing of the next one has arrived. */
+  get idle(): boolean {
+    return !this.#begun && this.#cutLine.length === 0
+  }
+
+  execute(chunk: Buffer): void {
+    if (this.#failure !== null) throw this.#failure.error
+    try {
+      const end = chunk.length
+      let pos = 0
+      while (pos < end) {
+        if (this.#raw !== null) pos = this.#readRaw(this.#raw, chunk, pos, end)
+        else if (this.#bodyType !== 0) pos = this.#resumeBody(chunk, pos, end)
+        else if (this.#cutLine.length !== 0) pos = this.#resumeLine(chunk, pos)
+        else pos = this.#advance(chunk, pos, end)
+      }
+    } catch (error) {
+      this.#failure = { error: asFailure(error) }
+      throw this.#failure.error
+    } finally {
+      this.#text.clear()
+    }
+  }
+
+  #advance(bytes: Buffer, pos: number, end: number): number {
+    return this.#streamed === null ? this.#decode(bytes, pos, end) : this.#decodeChunk(this.#streamed, bytes, pos, end)
+  }
+
+  /**
+   * Decodes from `pos` on; returns where it stopped, which is before `end` only when something else must go on from
+   * there. This is the hot loop: what it does not do itself is rare, or costs far more than a call.
+   */
+  #decode(bytes: Buffer, pos: number, end: number): number {
+    while (pos < end) {
+      const type = bytes[pos] as number
+      if (!this.#begun && this.#begin(type)) return pos
+      const digits = pos + 1
+      let at = digits
+      let number = 0
+      let digit = 0
+      while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
+        number = number * 10 + digit
+        at++
+      }
+      if (at + 1 >= end) return this.#cut(bytes, pos, end)
+      if (bytes[at] !== cr || at === digits) {
+        pos = this.#decodeLine(type, bytes, pos, end)
+        if (this.#streamed !== null) return pos
+        continue
+      }
+      if (bytes[at + 1] !== lf) throw missingLineEnd()
+      at += 2
+      if (type === Type.bulk) {
+        const bodyEnd = at + number
+        if (bodyEnd + 2 > end || number > this.#maxBulkBytes) return this.#awaitBody(type, number, bytes, at, end)
+        if (bytes[bodyEnd] !== cr || bytes[bodyEnd + 1] !== lf) throw missingLineEnd()
+        pos = bodyEnd + 2
+        this.#add(this.#asBuffers ? copyOf(bytes, at, bodyEnd) : this.#text.read(bytes, at, bodyEnd))
+      } else if (type === Type.integer && at - digits <= exactDigits + 2 && !this.#stringNumbers) {
+        pos = at
+        this.#add(number)
+      } else if (isAggregate(type)) {
+        pos = at
+        this.#open(type, number, false)
+      } else if (type === Type.blobError || type === Type.verbatim) {
+        pos = this.#awaitBody(type, number, bytes, at, end)
+        if (this.#bodyType !== 0) return pos
+      } else pos = this.#decodeLine(type, bytes, pos, end)
+    }
+    return pos
+  }
+
+  // ---- top level
+
+  /** Starts a top-level item. True when its bytes are wanted as they are. */
+  #begin(type: number): boolean {
+    this.#begun = true
+    this.#asBuffers = false
+    if (type === Aggregate.push || type === Aggregate.attribute) return false
+    if (!isKnown(type)) throw badType(type)
+    const format = this.#sink.nextFormat()
+    if (format === ReplyFormat.plain) return false
+    if ((format & ReplyFormat.raw) !== 0 && type !== Type.error && type !== Type.blobError) {
+      this.#raw = new RawReader(3, this.#limits)
+      this.#expected = this.#sink.expectedRaw()
+      return true
+    }
+    this.#asBuffers = (format & ReplyFormat.buffers) !== 0
+    return false
+  }
+
+  #readRaw(reader: RawReader, bytes: Buffer, pos: number, end: number): number {
+    const expected = this.#expected
+    this.#expected = null
+    if (expected !== null && startsWith(bytes, pos, expected)) {
+      this.#raw = null
+      this.#emit(expected)
+      return pos + expected.length
+    }
+    const next = reader.read(bytes, pos, end)
+    if (reader.reply !== null) {
+      this.#raw = null
+      this.#emit(reader.reply)
+    }
+    return next
+  }
+
+  #emit(value: Reply): void {
+    this.#begun = false
+    this.#sink.onReply(value)
+  }
+
+  #add(value: Reply): void {
+    const top = this.#top
+    if (top === null) {
+      this.#begun = false
+      this.#sink.onReply(value)
+      return
+    }
+    top.items.push(value)
+    if (top.items.length === top.length) this.#close(top)
+  }
+
+  #addError(message: string): void {
+    const error = replyError(message)
+    if (this.#top !== null) this.#add(error)
+    else {
+      this.#begun = false
+      this.#sink.onError(error)
+    }
+  }
+
+  // ---- aggregates
+
+  /** @param count as announced, which is pairs for maps and attributes; of no meaning when streamed */
+  #open(type: number, count: number, streamed: boolean): void {
+    if (type === Aggregate.push && this.#top !== null) throw badType(type)
+    const max = this.#limits.maxAggregateLength
+    const length = streamed ? max + 1 : isPairs(type) ? count * 2 : count
+    if (length > max && !streamed) throw tooMany(this.#limits)
+    if (++this.#depth > this.#limits.maxDepth) throw tooDeep(this.#limits)
+    this.#top = new Frame(type, this.#top, length, streamed)
+    if (length === 0) this.#finish(this.#top)
+  }
+
+  /** The frame is full. */
+  #close(frame: Frame): void {
+    if (frame.streamed) throw tooMany(this.#limits)
+    this.#finish(frame)
+  }
+
+  /** Hands the frame's value to its parent, and the parent's to its own if that has made it full, and so on. */
+  #finish(frame: Frame): void {
+    for (;;) {
+      const parent = frame.parent
+      this.#top = parent
+      this.#depth--
+      if (frame.type === Aggregate.attribute) {
+        if (parent === null) this.#begun = false
+        return
+      }
+      if (parent === null) {
+        this.#begun = false
+        if (frame.type === Aggregate.push) this.#sink.onPush(frame.items)
+        else this.#sink.onReply(frame.value())
+        return
+      }
+      parent.items.push(frame.value())
+      if (parent.items.length !== parent.length) return
+      if (parent.streamed) throw tooMany(this.#limits)
+      frame = parent
+    }
+  }
+
+  #endStreamed(): void {
+    const top = this.#top
+    if (top === null) throw badType(Type.end)
+    top.end()
+    this.#finish(top)
+  }
+
+  // ---- lines
+
+  /** Decodes what is one line, or begins with a line that is not a plain number. Returns where to go on. */
+  #decodeLine(type: number, bytes: Buffer, pos: number, end: number): number {
+    const start = pos + 1
+    const last = Math.min(end, start + maxLineBytes + 1)
+    let at = start
+    while (at < last && bytes[at] !== cr) at++
+    if (at + 1 >= end) return this.#cut(bytes, pos, end)
+    if (at === last) throw longLine()
+    if (bytes[at + 1] !== lf) throw missingLineEnd()
+    switch (type) {
+      case Type.simpleString:
+        this.#add(this.#asBuffers ? copyOf(bytes, start, at) : this.#text.read(bytes, start, at))
+        break
+      case Type.error:
+        this.#addError(utf8(bytes, start, at))
+        break
+      case Type.integer:
+        this.#add(parseInteger(this.#text.read(bytes, start, at), this.#stringNumbers))
+        break
+      default:
+        this.#addScalar(type, this.#text.read(bytes, start, at))
+    }
+    return at + 2
+  }
+
+  #addScalar(type: number, text: string): void {
+    if (type === Type.null) this.#add(parseNull(text))
+    else if (type === Type.boolean) this.#add(parseBoolean(text))
+    else if (type === Type.double) this.#add(parseDouble(text))
+    else if (type === Type.bigNumber) this.#add(parseBigNumber(text))
+    else if (type === Type.end && text === '') this.#endStreamed()
+    else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
+    else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
+    else if (text === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
+    else if (!isKnown(type) || type === Type.chunk) throw badType(type)
+    else throw badLength()
+  }
+
+  /** Keeps the start of a line. Returns `end`: the chunk is used up. */
+  #cut(bytes: Buffer, pos: number, end: number): number {
+    const type = bytes[pos] as number
+    if (!isKnown(type)) throw badType(type)
+    this.#cutLine.append(bytes, pos, end)
+    return end
+  }
+
+  /** Completes the line that was cut, as far as the chunk goes, and decodes it by itself. */
+  #resumeLine(chunk: Buffer, pos: number): number {
+    const next = this.#cutLine.resume(chunk, pos)
+    const line = this.#cutLine.take()
+    if (line !== null) {
+      this.#advance(line, 0, line.length)
+      this.#text.clear()
+    }
+    return next
+  }
+
+  // ---- strings
+
+  /** A string's body is due; bytes[pos, end) may hold the start of it, or all. Returns where to go on. */
+  #awaitBody(type: number, length: number, bytes: Buffer, pos: number, end: number): number {
+    if (length > this.#maxBulkBytes || (length > constants.MAX_STRING_LENGTH && !this.#asBuffers)) {
+      throw tooLong(this.#limits)
+    }
+    const bodyEnd = pos + length
+    if (bodyEnd + 2 <= end) {
+      if (bytes[bodyEnd] !== cr || bytes[bodyEnd + 1] !== lf) throw missingLineEnd()
+      this.#addBody(type, bytes, pos, bodyEnd)
+      return bodyEnd + 2
+    }
+    this.#bodyType = type
+    this.#bodyLeft = length
+    return this.#resumeBody(bytes, pos, end)
+  }
+
+  /** Collects more of the body, and takes the CR and the LF behind it, which count as two bytes less than none left. */
+  #resumeBody(bytes: Buffer, pos: number, end: number): number {
+    const asText = this.#bodyType === Type.bulk && !this.#asBuffers
+    if (this.#bodyLeft > 0) {
+      const stop = Math.min(end, pos + this.#bodyLeft)
+      if (asText) this.#textBody.append(bytes, pos, stop)
+      else this.#body.append(bytes, pos, stop)
+      this.#bodyLeft -= stop - pos
+      pos = stop
+    }
+    while (pos < end && this.#bodyLeft <= 0 && this.#bodyType !== 0) {
+      if (bytes[pos++] !== (this.#bodyLeft === 0 ? cr : lf)) throw missingLineEnd()
+      if (this.#bodyLeft-- === 0) continue
+      const type = this.#bodyType
+      this.#bodyType = 0
+      if (asText) this.#add(this.#textBody.take())
+      else {
+        const body = this.#body.take()
+        this.#addBody(type, body, 0, body.length)
+      }
+    }
+    return pos
+  }
+
+  #addBody(type: number, bytes: Buffer, start: number, end: number): void {
+    if (type === Type.chunk) {
+      this.#streamed?.append(bytes, start, end)
+      return
+    }
+    if (type === Type.blobError) {
+      this.#addError(utf8(bytes, start, end))
+      return
+    }
+    if (type === Type.verbatim) {
+      if (end - start < 4 || bytes[start + 3] !== 0x3a) throw protocolError('malformed verbatim string')
+      start += 4
+    }
+    this.#add(this.#asBuffers ? copyOf(bytes, start, end) : this.#text.read(bytes, start, end))
+  }
+
+  /** Decodes what stands between the chunks of a streamed string: `;length`, or `;0` behind the last. */
+  #decodeChunk(streamed: ByteCollector, bytes: Buffer, pos: number, end: number): number {
+    if (bytes[pos] !== Type.chunk) throw badType(bytes[pos] as number)
+    let at = pos + 1
+    while (at < end && bytes[at] !== cr) at++
+    if (at + 1 >= end) return this.#cut(bytes, pos, end)
+    if (bytes[at + 1] !== lf) throw missingLineEnd()
+    const text = utf8(bytes, pos + 1, at)
+    if (!/^\d+$/.test(text)) throw badLength()
+    const length = Number(text)
+    if (length !== 0) {
+      if (streamed.length + length > this.#maxBulkBytes) throw tooLong(this.#limits)
+      return this.#awaitBody(Type.chunk, length, bytes, at + 2, end)
+    }
+    this.#streamed = null
+    const whole = streamed.take()
+    this.#add(this.#asBuffers ? whole : this.#text.read(whole, 0, whole.length))
+    return at + 2
+  }
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start)
+  bytes.copy(copy, 0, start, end)
+  return copy
+}

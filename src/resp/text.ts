@@ -1,0 +1,88 @@
+// Text: bytes of chunks to strings that do not keep the chunk, or each other, alive.
+
+import { isAscii } from 'node:buffer'
+import { ByteCollector } from './byte-collector.js'
+
+/** Buffer's own slicers: toString() without the look-up of the encoding. On every Buffer, yet in no type declaration. */
+interface Slicers {
+  latin1Slice(start: number, end: number): string
+  utf8Slice(start: number, end: number): string
+}
+type Bytes = Buffer & Slicers
+
+/** bytes[start, end) as text. */
+export function utf8(bytes: Buffer, start: number, end: number): string {
+  return (bytes as Bytes).utf8Slice(start, end)
+}
+
+/** Below this length V8 copies a slice of a string; from it on the slice would keep the whole string alive. */
+const copiedSliceLength = 13
+/** Text that is made at once, for short strings to be cut from. */
+const windowBytes = 2048
+
+/**
+ * Makes strings from one chunk at a time, in order of their position.
+ *
+ * A call into C++ costs more than a short string itself. Where a chunk is ASCII, bytes and characters have the same
+ * positions, so many short strings are cut from one text, and longer ones skip the UTF-8 decoder.
+ */
+export class TextReader {
+  #bytes: Bytes | null = null
+  /** Whether the chunk is ASCII; not looked at before its second string, as many a chunk has only one. */
+  #ascii: boolean | null = null
+  #window = ''
+  #windowStart = 0
+  #windowEnd = 0
+
+  /** Lets go of the chunk. */
+  clear(): void {
+    this.#bytes = null
+    this.#window = ''
+  }
+
+  read(chunk: Buffer, start: number, end: number): string {
+    const bytes = chunk as Bytes
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes
+      this.#ascii = null
+      this.#windowEnd = 0
+      return bytes.utf8Slice(start, end)
+    }
+    this.#ascii ??= isAscii(bytes)
+    if (!this.#ascii) return bytes.utf8Slice(start, end)
+    if (end - start >= copiedSliceLength) return bytes.latin1Slice(start, end)
+    if (end > this.#windowEnd) {
+      this.#windowStart = start
+      this.#windowEnd = Math.min(bytes.length, start + windowBytes)
+      this.#window = bytes.latin1Slice(start, this.#windowEnd)
+    }
+    return this.#window.slice(start - this.#windowStart, end - this.#windowStart)
+  }
+}
+
+/**
+ * Joins a string that arrives in pieces. As long as they are ASCII each becomes text at once, so that neither chunks nor
+ * a second copy of a long string are held; V8 flattens the text when it is read. From the first other piece on, which
+ * may end within a character, bytes are collected and decoded together.
+ */
+export class TextCollector {
+  #text = ''
+  readonly #rest = new ByteCollector()
+
+  append(chunk: Buffer, start: number, end: number): void {
+    if (this.#rest.length === 0 && isAscii(chunk.subarray(start, end))) {
+      this.#text += (chunk as Bytes).latin1Slice(start, end)
+    } else this.#rest.append(chunk, start, end)
+  }
+
+  /** Hands out the string and starts afresh. */
+  take(): string {
+    let text = this.#text
+    this.#text = ''
+    if (this.#rest.length !== 0) {
+      const rest = this.#rest.take()
+      text += utf8(rest, 0, rest.length)
+    }
+    return text
+  }
+}
