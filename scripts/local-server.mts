@@ -156,7 +156,12 @@ export class LocalServer {
       'repl-diskless-sync-delay 0',
     ]
     if (tls !== undefined) {
-      lines.push(`tls-cert-file ${tls.cert}`, `tls-key-file ${tls.key}`, `tls-ca-cert-file ${tls.ca}`, 'tls-replication yes')
+      lines.push(
+        `tls-cert-file ${tls.cert}`,
+        `tls-key-file ${tls.key}`,
+        `tls-ca-cert-file ${tls.ca}`,
+        'tls-replication yes',
+      )
       if (cluster !== undefined) lines.push('tls-cluster yes')
     }
     if (requirepass !== undefined) lines.push(`requirepass ${requirepass}`, `masterauth ${requirepass}`)
@@ -172,7 +177,8 @@ export class LocalServer {
         `cluster-announce-ip ${this.host}`,
       )
     }
-    for (const [name, value] of Object.entries(config ?? {})) for (const one of [value].flat()) lines.push(`${name} ${one}`)
+    for (const [name, value] of Object.entries(config ?? {}))
+      for (const one of [value].flat()) lines.push(`${name} ${one}`)
     return `${lines.join('\n')}\n`
   }
 
@@ -180,7 +186,14 @@ export class LocalServer {
     writeFileSync(join(this.dir, 'redis.conf'), this.#configText())
     const pinned = this.#options.cpu === undefined ? [] : ['taskset', '-c', String(this.#options.cpu)]
     // setpriv has the kernel end the server should this process be killed outright.
-    const [command, ...args] = ['setpriv', '--pdeathsig', 'KILL', ...pinned, this.#program, join(this.dir, 'redis.conf')]
+    const [command, ...args] = [
+      'setpriv',
+      '--pdeathsig',
+      'KILL',
+      ...pinned,
+      this.#program,
+      join(this.dir, 'redis.conf'),
+    ]
     const child = spawn(command as string, args, { stdio: 'ignore' })
     this.#child = child
     if (child.pid !== undefined) running.set(child.pid, this.dir)

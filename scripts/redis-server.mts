@@ -79,7 +79,10 @@ async function apt(prefix: string[], args: string[], log: (line: string) => void
   const command = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...args]
   const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
   const startedAt = performance.now()
-  const ticker = setInterval(() => log(`  apt-get ${args[0]}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s`), 2000)
+  const ticker = setInterval(
+    () => log(`  apt-get ${args[0]}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s`),
+    2000,
+  )
   let errors = ''
   child.stderr.on('data', chunk => {
     errors = (errors + chunk).slice(-500)

@@ -1,0 +1,119 @@
+// BareClient: the least a promise-per-command cluster client can do, as the yardstick for our own cost per command.
+//
+// It hashes the slot, makes one object and one promise a call, queues in denque, decodes with redis-parser, joins text and writes
+// once a turn of the event loop. No redirects, errors, deadlines or bounds, ASCII only, and a fixed map of three primaries.
+
+import { createRequire } from 'node:module'
+import { connect, type Socket } from 'node:net'
+
+const require = createRequire(import.meta.url)
+const Denque = require('denque') as new () => { push(call: BareCall): void; shift(): BareCall | undefined }
+const Parser = require('redis-parser') as new (handlers: {
+  returnReply(reply: unknown): void
+  returnError(error: Error): void
+  returnFatalError(error: Error): void
+}) => { execute(chunk: Buffer): void }
+
+const table = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
+  return crc
+})
+
+function slotOf(key: string): number {
+  let start = 0
+  let end = key.length
+  const open = key.indexOf('{')
+  if (open !== -1) {
+    const close = key.indexOf('}', open + 1)
+    if (close > open + 1) {
+      start = open + 1
+      end = close
+    }
+  }
+  let crc = 0
+  for (let i = start; i < end; i++) {
+    crc = ((crc << 8) & 0xffff) ^ (table[((crc >> 8) ^ key.charCodeAt(i)) & 0xff] as number)
+  }
+  return crc & 16383
+}
+
+class BareCall {
+  readonly resolve: (reply: unknown) => void
+  readonly reject: (error: Error) => void
+
+  constructor(resolve: (reply: unknown) => void, reject: (error: Error) => void) {
+    this.resolve = resolve
+    this.reject = reject
+  }
+}
+
+class BareConnection {
+  readonly socket: Socket
+  readonly #queue = new Denque()
+  #text = ''
+  #scheduled = false
+
+  constructor(host: string, port: number) {
+    this.socket = connect(port, host).setNoDelay(true)
+    const parser = new Parser({
+      returnReply: reply => this.#queue.shift()?.resolve(reply),
+      returnError: error => this.#queue.shift()?.reject(error),
+      returnFatalError: error => {
+        throw error
+      },
+    })
+    this.socket.on('data', chunk => parser.execute(chunk as Buffer))
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    const text = this.#text
+    this.#text = ''
+    this.socket.write(text)
+  }
+
+  send(name: string, args: readonly (string | number)[], call: BareCall): void {
+    let text = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i]
+      const value = typeof arg === 'string' ? arg : String(arg)
+      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`
+    }
+    this.#text += text
+    this.#queue.push(call)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#flush)
+  }
+}
+
+export class BareClient {
+  readonly #connections: BareConnection[]
+  readonly #owners: Uint16Array
+
+  /** @param addresses `host:port` of three primaries that share the slots evenly, in the order of their slots */
+  constructor(addresses: readonly string[]) {
+    this.#connections = addresses.map(address => {
+      const [host, port] = address.split(':') as [string, string]
+      return new BareConnection(host, Number(port))
+    })
+    const count = this.#connections.length
+    this.#owners = Uint16Array.from({ length: 16384 }, (_, slot) => {
+      let owner = 0
+      while (slot >= Math.floor(((owner + 1) * 16384) / count)) owner++
+      return owner
+    })
+  }
+
+  call(name: string, args: readonly (string | number)[]): Promise<unknown> {
+    const owner = this.#owners[slotOf(String(args[0]))] as number
+    return new Promise((resolve, reject) =>
+      (this.#connections[owner] as BareConnection).send(name, args, new BareCall(resolve, reject)),
+    )
+  }
+
+  close(): void {
+    for (const { socket } of this.#connections) socket.destroy()
+  }
+}
