@@ -6,6 +6,8 @@
 //         and it never enters the code for buffers in pieces, which keeps a pool and a timer for the whole process.
 // Source: Redis serialization protocol specification.
 
+/// <reference path="./redis-parser.d.ts" />
+
 import Parser from 'redis-parser'
 import { type ReplyError, replyError } from '../errors.js'
 import { ByteCollector } from './byte-collector.js'

@@ -82,8 +82,8 @@ export function encode(reply: WireReply): Buffer {
 }
 
 /** The value that decoding the reply must give. Strings become Buffers when `buffers` is set. */
-export function valueOf(reply: WireReply, buffers = false): Reply {
-  const value = (item: WireReply) => valueOf(item, buffers)
+export function decoded(reply: WireReply, buffers = false): Reply {
+  const value = (item: WireReply) => decoded(item, buffers)
   const string = (text: string) => (buffers ? Buffer.from(text) : text)
   switch (reply.type) {
     case 'simple':

@@ -5,7 +5,7 @@ import { ReplyError, SlotwiseError } from '../../../src/errors.js'
 import { createDecoder } from '../../../src/resp/create-decoder.js'
 import { decodeReply } from '../../../src/resp/decode-reply.js'
 import { type Reply, ReplyFormat } from '../../../src/resp/decoder.js'
-import { encode, valueOf, type WireReply } from '../../support/resp-encode.js'
+import { decoded, encode, type WireReply } from '../../support/resp-encode.js'
 import { garbage, push, resp2Reply, resp3Reply, sizes } from './arbitraries.js'
 import { canonical, type Event, Recorder, run } from './recorder.js'
 
@@ -13,8 +13,8 @@ const anyFormat = fc.constantFrom(ReplyFormat.plain, ReplyFormat.buffers)
 
 /** What a sink must be told of a reply at top level. */
 function eventOf(reply: WireReply, format: number): Event {
-  if (reply.type === 'push') return ['push', valueOf(reply) as Reply[]]
-  const value = valueOf(reply, format === ReplyFormat.buffers)
+  if (reply.type === 'push') return ['push', decoded(reply) as Reply[]]
+  const value = decoded(reply, format === ReplyFormat.buffers)
   if (value instanceof ReplyError) return ['error', value]
   return ['reply', format === ReplyFormat.raw ? encode(bare(reply)) : value]
 }
@@ -104,7 +104,7 @@ describe('decodeReply', () => {
     fc.assert(
       fc.property(resp3Reply, fc.boolean(), fc.nat(), (reply, buffers, position) => {
         const bytes = encode(reply)
-        assert.deepEqual(canonical(decodeReply(bytes, { buffers })), canonical(valueOf(reply, buffers)))
+        assert.deepEqual(canonical(decodeReply(bytes, { buffers })), canonical(decoded(reply, buffers)))
         const part = bytes.subarray(0, position % bytes.length)
         assert.throws(() => decodeReply(part), { code: 'SLOTWISE_PROTOCOL' })
       }),
