@@ -6,6 +6,7 @@
 
 import { type ErrorDetails, type Phase, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
+import type { KnownArray } from '../resp/known-array.js'
 import type { Argument, CommandSpec } from './command.js'
 import type { Deadlined, Link } from './deadline-wheel.js'
 import type { Chargeable } from './wait-budget.js'
@@ -63,8 +64,8 @@ export interface CallExtras {
   signal?: AbortSignal
   /** The error reply or failure that made the call be tried again. */
   lastError?: Error
-  /** With CallFlag.raw: the bytes that the reply probably equals. */
-  expectedRaw?: Buffer | null
+  /** With CallFlag.raw: a reply that this one probably equals, or nearly. */
+  expectedRaw?: KnownArray | null
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */

@@ -11,6 +11,7 @@ import type { Issuer } from '../command/issuer.js'
 import { type ErrorDetails, type ReplyError, SlotwiseError, stacklessError } from '../errors.js'
 import { createDecoder } from '../resp/create-decoder.js'
 import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type ReplySink } from '../resp/decoder.js'
+import type { KnownArray } from '../resp/known-array.js'
 import type { AtTurnEnd, Turn } from '../turn.js'
 import { CallQueue, type HandBack } from './call-queue.js'
 import { abandon } from './dial.js'
@@ -194,7 +195,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     return (flags & CallFlag.buffers) === 0 && (flags & CallFlag.raw) === 0 ? ReplyFormat.plain : formatOf(flags)
   }
 
-  expectedRaw(): Buffer | null {
+  expectedRaw(): KnownArray | null {
     return this.#queue.peekSent()?.extras?.expectedRaw ?? null
   }
 

@@ -55,6 +55,8 @@ export class Node {
   readonly endpoint: Endpoint
   /** The server's id in the cluster; empty when it has not been learnt. */
   id = ''
+  /** Topology's note of the view that named this node last. */
+  namedBy = 0
   #state: NodeState = 'idle'
   readonly #context: NodeContext
   #connection: Connection | null = null

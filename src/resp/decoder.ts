@@ -3,6 +3,7 @@
 // but memory. Once execute() has thrown, the stream has lost its framing and the decoder stays dead.
 
 import type { ReplyError } from '../errors.js'
+import type { KnownArray } from './known-array.js'
 
 /** A decoded reply. Errors nested in a reply are values; a map keeps the order in which the server sent it. */
 export type Reply =
@@ -25,10 +26,10 @@ export interface ReplySink {
   /** Asked once per (non-push) reply, when its first byte is seen. */
   nextFormat(): number
   /**
-   * Asked when nextFormat() has the raw bit: the bytes that the whole reply is expected to equal, or null. If they are all
-   * in the chunk and equal, onReply gets this very Buffer.
+   * Asked when nextFormat() has the raw bit: a reply like the one that is coming, or null. If it equals the known one,
+   * onReply gets the very Buffer of that one; if it differs in a few elements, only those are walked.
    */
-  expectedRaw(): Buffer | null
+  expectedRaw(): KnownArray | null
   onReply(value: Reply): void
   /** A top-level error reply, in whatever format. */
   onError(error: ReplyError): void
@@ -36,21 +37,7 @@ export interface ReplySink {
   onPush(items: Reply[]): void
 }
 
-/** What a reply may declare before the decoder gives up on the connection. Sums over a whole reply are not limited. */
-export interface DecoderLimits {
-  /** Aggregates within aggregates; a flat array is 1 deep. */
-  maxDepth: number
-  /** Length of one string in bytes. */
-  maxBulkBytes: number
-  /** Elements of one aggregate; a map counts its keys and its values. */
-  maxAggregateLength: number
-}
-
-export const defaultLimits: DecoderLimits = {
-  maxDepth: 128,
-  maxBulkBytes: 512 * 1024 * 1024,
-  maxAggregateLength: 16_777_216,
-}
+export { type DecoderLimits, defaultLimits } from './limits.js'
 
 export interface DecoderOptions {
   /** Integer replies as strings: exact beyond 2^53, where numbers are not. Default false. */

@@ -1,7 +1,7 @@
 // Failures: the errors a decoder throws. None of them quotes the stream, which may be a user's data.
 
 import { type SlotwiseError, stacklessError } from '../errors.js'
-import type { DecoderLimits } from './decoder.js'
+import type { DecoderLimits } from './limits.js'
 
 /** A line (a simple string, an error, a header) must end within this many bytes, or it is not a line. */
 export const maxLineBytes = 64 * 1024

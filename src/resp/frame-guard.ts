@@ -4,8 +4,8 @@
 // Dies    with it, or when walk() throws.
 // Holds   every byte is looked at once, but for the bodies of strings, which are skipped.
 
-import type { DecoderLimits } from './decoder.js'
 import { badLength, badType, longLine, maxLineBytes, missingLineEnd, tooDeep, tooLong, tooMany } from './failures.js'
+import type { DecoderLimits } from './limits.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, isResp2, lf, Type } from './types.js'
 
 /** What the next byte is. */

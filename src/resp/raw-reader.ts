@@ -1,30 +1,62 @@
 // RawReader: takes one reply as it is on the wire. Born at the reply's first byte; done when `reply` is set.
+//
+// A reply that is known already is compared, not read: as long as the bytes equal the known ones nothing is walked or copied, and
+// where they differ in a few elements only those are walked.
 
 import { ByteCollector } from './byte-collector.js'
-import type { DecoderLimits } from './decoder.js'
 import { FrameGuard } from './frame-guard.js'
+import { compareWithKnown, type KnownArray } from './known-array.js'
+import type { DecoderLimits } from './limits.js'
 
 export class RawReader {
-  /** The reply's bytes, in memory of their own or that of `expected`; null until the last one has come. */
+  /** The reply's bytes, in memory of their own or the known reply's; null until the last one has come. */
   reply: Buffer | null = null
+  readonly #protocol: 2 | 3
+  readonly #limits: DecoderLimits
   readonly #guard: FrameGuard
   readonly #collector = new ByteCollector()
+  /** What the reply has equalled so far; null once it has differed. */
+  #known: KnownArray | null
+  #matched = 0
 
-  constructor(protocol: 2 | 3, limits: DecoderLimits) {
+  constructor(protocol: 2 | 3, limits: DecoderLimits, known: KnownArray | null) {
+    this.#protocol = protocol
+    this.#limits = limits
     this.#guard = new FrameGuard(protocol, limits)
+    this.#known = known
   }
 
   /** Reads on at `pos`; returns where the reply, or else the chunk, ends. */
   read(chunk: Buffer, pos: number, end: number): number {
+    if (this.#known !== null) {
+      const next = this.#match(this.#known, chunk, pos, end)
+      if (next !== -1) return next
+    }
     const stop = this.#guard.walk(chunk, pos, end)
     this.#collector.append(chunk, pos, stop)
     if (this.#guard.complete) this.reply = this.#collector.take()
     return stop
   }
-}
 
-/** True when the chunk has at `pos` the very bytes expected. They are one reply, so what stands there is one as well. */
-export function startsWith(chunk: Buffer, pos: number, expected: Buffer): boolean {
-  const end = pos + expected.length
-  return expected.length !== 0 && end <= chunk.length && chunk.compare(expected, 0, expected.length, pos, end) === 0
+  /** Compares with the known reply; -1 when the bytes at `pos` have to be walked. */
+  #match(known: KnownArray, chunk: Buffer, pos: number, end: number): number {
+    const { bytes } = known
+    const length = Math.min(end - pos, bytes.length - this.#matched)
+    if (bytes.compare(chunk, pos, pos + length, this.#matched, this.#matched + length) === 0) {
+      this.#matched += length
+      if (this.#matched === bytes.length) this.reply = bytes
+      return pos + length
+    }
+    this.#known = null
+    if (this.#matched === 0) {
+      const delta = compareWithKnown(known, chunk, pos, end, this.#protocol, this.#limits)
+      if (delta === null) return -1
+      this.reply = Buffer.from(chunk.subarray(pos, delta.end))
+      return delta.end
+    }
+    // What was equal so far went by unread.
+    this.#guard.walk(bytes, 0, this.#matched)
+    this.#collector.append(bytes, 0, this.#matched)
+    return -1
+  }
 }

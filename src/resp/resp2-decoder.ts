@@ -22,7 +22,7 @@ import {
 } from './decoder.js'
 import { asFailure, protocolError } from './failures.js'
 import { FrameGuard } from './frame-guard.js'
-import { startsWith } from './raw-reader.js'
+import { RawReader } from './raw-reader.js'
 import { Type } from './types.js'
 
 /** redis-parser calls itself for every level; this many fit a stack of the default size many times over. */
@@ -31,6 +31,7 @@ const maxParserDepth = 1000
 export class Resp2Decoder implements ReplyDecoder {
   readonly protocol = 2
   readonly #sink: ReplySink
+  readonly #limits: DecoderLimits
   readonly #guard: FrameGuard
   readonly #parser: Parser
   readonly #pieces = new ByteCollector()
@@ -38,10 +39,13 @@ export class Resp2Decoder implements ReplyDecoder {
   /** True from the first byte of a reply to its last. */
   #begun = false
   #format: number = ReplyFormat.plain
+  /** Takes the bytes of a reply wanted raw; null in between. */
+  #raw: RawReader | null = null
 
   constructor(sink: ReplySink, limits: DecoderLimits = defaultLimits, options: DecoderOptions = {}) {
     this.#sink = sink
-    this.#guard = new FrameGuard(2, { ...limits, maxDepth: Math.min(limits.maxDepth, maxParserDepth) })
+    this.#limits = { ...limits, maxDepth: Math.min(limits.maxDepth, maxParserDepth) }
+    this.#guard = new FrameGuard(2, this.#limits)
     this.#parser = new Parser({
       returnReply: reply => this.#onParsed(reply),
       returnError: error => this.#sink.onError(replyError(error.message)),
@@ -65,14 +69,8 @@ export class Resp2Decoder implements ReplyDecoder {
 
   /** Reads on to the end of a reply or of the chunk, and returns that position. */
   #read(chunk: Buffer, pos: number): number {
-    if (!this.#begun) {
-      const expected = this.#begin(chunk[pos] as number)
-      if (expected !== null && startsWith(chunk, pos, expected)) {
-        this.#begun = false
-        this.#sink.onReply(expected)
-        return pos + expected.length
-      }
-    }
+    if (!this.#begun) this.#begin(chunk[pos] as number)
+    if (this.#raw !== null) return this.#readRaw(this.#raw, chunk, pos)
     const end = this.#guard.walk(chunk, pos, chunk.length)
     if (!this.#guard.complete) this.#pieces.append(chunk, pos, end)
     else {
@@ -82,22 +80,28 @@ export class Resp2Decoder implements ReplyDecoder {
     return end
   }
 
-  /** Starts a reply. Returns the bytes expected of it, if any are. */
-  #begin(type: number): Buffer | null {
+  #begin(type: number): void {
     this.#begun = true
     this.#format = this.#sink.nextFormat()
     if (type === Type.error) this.#format = ReplyFormat.plain
-    return (this.#format & ReplyFormat.raw) === 0 ? null : this.#sink.expectedRaw()
+    if ((this.#format & ReplyFormat.raw) !== 0) this.#raw = new RawReader(2, this.#limits, this.#sink.expectedRaw())
+  }
+
+  #readRaw(reader: RawReader, chunk: Buffer, pos: number): number {
+    const next = reader.read(chunk, pos, chunk.length)
+    if (reader.reply !== null) {
+      this.#begun = false
+      this.#raw = null
+      this.#sink.onReply(reader.reply)
+    }
+    return next
   }
 
   /** The reply ends with chunk[start, end). */
   #deliver(chunk: Buffer, start: number, end: number): void {
-    const raw = (this.#format & ReplyFormat.raw) !== 0
-    if (raw || this.#pieces.length !== 0) {
+    if (this.#pieces.length !== 0) {
       this.#pieces.append(chunk, start, end)
-      const whole = this.#pieces.take()
-      if (raw) this.#sink.onReply(whole)
-      else this.#parse(whole)
+      this.#parse(this.#pieces.take())
     } else this.#parse(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end))
   }
 

@@ -32,7 +32,7 @@ import {
   tooMany,
 } from './failures.js'
 import { Frame } from './frame.js'
-import { RawReader, startsWith } from './raw-reader.js'
+import { RawReader } from './raw-reader.js'
 import { parseBigNumber, parseBoolean, parseDouble, parseInteger, parseNull } from './scalars.js'
 import { TextCollector, TextReader, utf8 } from './text.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
@@ -58,8 +58,6 @@ export class Resp3Decoder implements ReplyDecoder {
   #asBuffers = false
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
-  /** What that reply is expected to be, before its first byte has been read. */
-  #expected: Buffer | null = null
 
   /** Type of the string whose body is due; 0 when none is. */
   #bodyType = 0
@@ -161,8 +159,7 @@ export class Resp3Decoder implements ReplyDecoder {
     const format = this.#sink.nextFormat()
     if (format === ReplyFormat.plain) return false
     if ((format & ReplyFormat.raw) !== 0 && type !== Type.error && type !== Type.blobError) {
-      this.#raw = new RawReader(3, this.#limits)
-      this.#expected = this.#sink.expectedRaw()
+      this.#raw = new RawReader(3, this.#limits, this.#sink.expectedRaw())
       return true
     }
     this.#asBuffers = (format & ReplyFormat.buffers) !== 0
@@ -170,13 +167,6 @@ export class Resp3Decoder implements ReplyDecoder {
   }
 
   #readRaw(reader: RawReader, bytes: Buffer, pos: number, end: number): number {
-    const expected = this.#expected
-    this.#expected = null
-    if (expected !== null && startsWith(bytes, pos, expected)) {
-      this.#raw = null
-      this.#emit(expected)
-      return pos + expected.length
-    }
     const next = reader.read(bytes, pos, end)
     if (reader.reply !== null) {
       this.#raw = null

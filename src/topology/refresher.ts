@@ -7,7 +7,7 @@
 
 import { SlotwiseError, stacklessError } from '../errors.js'
 import type { Node } from '../node/node.js'
-import type { Answer, ClusterSource } from './source.js'
+import type { ClusterSource } from './source.js'
 import type { Topology } from './topology.js'
 import { judge, type ViewVerdict } from './verdict.js'
 import type { View } from './view.js'
@@ -61,7 +61,6 @@ export class TopologyRefresher {
   #hint: Node | null = null
   #intervalMs: number
   #endedAt = -Infinity
-  #raw: Buffer | null = null
   #waiters: Waiter[] = []
   #lastError: SlotwiseError | null = null
   /** Rounds that ended with a usable answer. */
@@ -191,7 +190,7 @@ export class TopologyRefresher {
   /** Asks one node after the other, the next one when one fails, disagrees or takes its time, until a verdict stands. */
   async #ask(candidates: Node[]): Promise<ViewVerdict | SlotwiseError> {
     const held = this.#topology.map.countCovered()
-    const answers: { view: View | null; same: boolean }[] = []
+    const answers: { view: View; same: boolean }[] = []
     const failures: Error[] = []
     const open = new Set<Promise<void>>()
     for (let i = 0; i < candidates.length || open.size > 0; ) {
@@ -211,21 +210,13 @@ export class TopologyRefresher {
     return stacklessError('SLOTWISE_REFRESH_FAILED', message, { phase: 'refresh', cause })
   }
 
-  async #askOne(node: Node, answers: { view: View | null; same: boolean }[], failures: Error[]): Promise<void> {
+  async #askOne(node: Node, answers: { view: View; same: boolean }[], failures: Error[]): Promise<void> {
     try {
-      const answer = await this.#source.ask(node, this.#raw)
-      answers.push(this.#read(answer))
+      const view = this.#source.read(await this.#source.ask(node))
+      answers.push({ view, same: this.#topology.holds(view) })
     } catch (error) {
       failures.push(error as Error)
     }
-  }
-
-  #read(answer: Answer): { view: View | null; same: boolean } {
-    // The very Buffer we hold: not a byte differs, so nothing is read. A patched map still has to be compared.
-    if (answer.raw === this.#raw && !this.#topology.patched) return { view: null, same: true }
-    const view = this.#source.read(answer)
-    if (view.covered > 0) this.#raw = answer.raw
-    return { view, same: this.#topology.holds(view) }
   }
 
   #onAnswered(verdict: ViewVerdict, evidence: Evidence): void {

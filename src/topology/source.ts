@@ -3,18 +3,20 @@
 import { CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import type { Node } from '../node/node.js'
-import { decodeReply } from '../resp/decode-reply.js'
-import { parseClusterSlots, type View } from './view.js'
+import { SlotsReader } from './slots-reader.js'
+import type { View } from './view.js'
 
-/** One node's answer: the bytes as received, and how to read them. Equal bytes need no reading. */
+/** One node's answer, as received. */
 export interface Answer {
   node: Node
+  protocol: 2 | 3
   raw: Buffer
 }
 
 export class ClusterSource {
   readonly #issuer: Issuer
   readonly #timeoutMs: number
+  readonly #reader = new SlotsReader()
 
   /** @param timeoutMs what one node has to answer, in milliseconds */
   constructor(issuer: Issuer, timeoutMs: number) {
@@ -22,24 +24,22 @@ export class ClusterSource {
     this.#timeoutMs = timeoutMs
   }
 
-  /**
-   * Asks a node that is ready, on the connection it has. Rejects when it answers with an error, not in time, or is lost.
-   * @param expected bytes of the answer last seen; an equal answer comes back as this very Buffer
-   */
-  ask(node: Node, expected: Buffer | null): Promise<Answer> {
+  /** Asks a node that is ready, on the connection it has. Rejects when it answers with an error, not in time, or is lost. */
+  ask(node: Node): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      const protocol = node.protocol ?? 3
       const onOutcome = (outcome: unknown) => {
         if (outcome instanceof Error) reject(outcome)
-        else resolve({ node, raw: outcome as Buffer })
+        else resolve({ node, protocol, raw: outcome as Buffer })
       }
       const call = this.#issuer.issueInternal('CLUSTER', ['SLOTS'], this.#timeoutMs, CallFlag.raw, onOutcome)
-      call.extras = { expectedRaw: expected }
+      call.extras = { expectedRaw: this.#reader.known }
       node.send(call)
     })
   }
 
-  /** Reads an answer. Throws SLOTWISE_PROTOCOL when it is not a CLUSTER SLOTS reply. */
-  read(answer: Answer): View {
-    return parseClusterSlots(decodeReply(answer.raw), answer.node.endpoint.host)
+  /** Reads an answer; an answer of the same bytes gives the same View. Throws SLOTWISE_PROTOCOL when it is no CLUSTER SLOTS reply. */
+  read({ node, protocol, raw }: Answer): View {
+    return this.#reader.read(raw, protocol, node.endpoint.host)
   }
 }

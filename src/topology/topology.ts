@@ -7,8 +7,8 @@
 import type { Endpoint } from '../connection/endpoint.js'
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import { Node, type NodeContext } from '../node/node.js'
-import { SlotMap } from './slot-map.js'
-import { sameView, type View, type ViewNode } from './view.js'
+import { type Shard, SlotMap } from './slot-map.js'
+import { noShard, sameView, type View, type ViewNode, type ViewShard } from './view.js'
 
 export class Topology {
   readonly #seeds: readonly Endpoint[]
@@ -17,7 +17,13 @@ export class Topology {
   /** Retired nodes whose last replies are still to come. */
   readonly #retiring = new Set<Node>()
   #map = new SlotMap()
+  /** The map before, whose memory the next one gets. */
+  #retiredMap: SlotMap | undefined = undefined
   #view: View | null = null
+  /** Times the nodes have been named anew. */
+  #rebuilds = 0
+  /** Shards in use by what the view calls them. */
+  #shards: ReadonlyMap<ViewShard, Shard> = new Map()
   #patched = false
   /** Nodes that serve commands without a key, in turn. */
   #primaries: Node[] = []
@@ -131,39 +137,60 @@ export class Topology {
   apply(view: View): boolean {
     if (view.covered === 0) throw new Error('Topology: an empty view')
     if (this.holds(view)) return false
-    const named = new Set<Node>()
-    const map = new SlotMap()
-    const primaries: Node[] = []
-    for (const { primary, replicas } of view.shards) {
-      const node = this.#adopt(primary, named)
-      primaries.push(node)
-      map.addShard({ primary: node, replicas: replicas.map(replica => this.#adopt(replica, named)) })
-    }
-    const { ranges } = view
-    for (let i = 0; i < ranges.length; i += 3) {
-      map.assignRange(ranges[i] as number, ranges[i + 1] as number, ranges[i + 2] as number)
-    }
+    const previous = this.#view
+    const map =
+      previous !== null && !this.#patched && sameShards(previous, view)
+        ? this.#map.revised(previous.ranges, view.ranges, this.#retiredMap)
+        : this.#rebuild(view)
+    this.#retiredMap = this.#map
     this.#map = map
     this.#view = view
     this.#patched = false
-    this.#primaries = primaries
-    this.#retireUnnamed(named)
     return true
   }
 
-  #adopt({ endpoint, id }: ViewNode, named: Set<Node>): Node {
+  /** Another set of shards: names every node anew, and retires those that are named no longer. */
+  #rebuild(view: View): SlotMap {
+    const stamp = ++this.#rebuilds
+    const map = new SlotMap(this.#retiredMap)
+    const shards = new Map<ViewShard, Shard>()
+    for (const viewShard of view.shards) {
+      // The same object says that nothing about this shard has changed.
+      const shard = this.#shards.get(viewShard) ?? this.#adopt(viewShard)
+      shards.set(viewShard, shard)
+      shard.primary.namedBy = stamp
+      for (const replica of shard.replicas) replica.namedBy = stamp
+      map.addShard(shard)
+    }
+    const { ranges } = view
+    for (let i = 0; i < ranges.length; i += 3) {
+      const index = ranges[i + 2] as number
+      if (index !== noShard) map.assignRange(ranges[i] as number, ranges[i + 1] as number, index)
+    }
+    this.#shards = shards
+    this.#primaries = [...shards.values()].map(shard => shard.primary)
+    this.#retireUnnamed(stamp)
+    return map
+  }
+
+  #adopt({ primary, replicas }: ViewShard): Shard {
+    return { primary: this.#nodeOf(primary), replicas: replicas.map(replica => this.#nodeOf(replica)) }
+  }
+
+  #nodeOf({ endpoint, id }: ViewNode): Node {
     const node = this.nodeFor(endpoint)
     node.id = id
-    named.add(node)
     return node
   }
 
-  #retireUnnamed(named: ReadonlySet<Node>): void {
+  #retireUnnamed(stamp: number): void {
     for (const [key, node] of this.#nodes) {
-      if (named.has(node)) continue
+      if (node.namedBy === stamp) continue
       this.#nodes.delete(key)
       this.#retiring.add(node)
-      node.retire(stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key }))
+      node.retire(
+        stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
+      )
     }
   }
 
@@ -175,4 +202,9 @@ export class Topology {
     this.#primaries = []
     this.#map = new SlotMap()
   }
+}
+
+/** True when two views name the very same shards in the same order, so that only ranges can differ. */
+function sameShards(a: View, b: View): boolean {
+  return a.shards.length === b.shards.length && a.shards.every((shard, i) => shard === b.shards[i])
 }

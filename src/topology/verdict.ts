@@ -13,13 +13,13 @@ export type ViewVerdict = { kind: 'unchanged' } | { kind: 'install'; view: View 
  * @param held slots covered by the map in use; 0 before the first view
  * @param answers views in the order of arrival; `same` marks those equal to the view in use
  */
-export function judge(held: number, answers: readonly { view: View | null; same: boolean }[]): ViewVerdict {
+export function judge(held: number, answers: readonly { view: View; same: boolean }[]): ViewVerdict {
   const last = answers.at(-1)
   if (last === undefined) return { kind: 'ask-more' }
   if (last.same) return { kind: 'unchanged' }
-  const view = last.view as View
+  const { view } = last
   if (view.covered === 0) return { kind: 'ask-more' }
   if (view.covered >= held) return { kind: 'install', view }
-  const agreeing = answers.filter(answer => answer.view !== null && answer.view.covered === view.covered)
+  const agreeing = answers.filter(answer => answer.view.covered === view.covered)
   return agreeing.length >= 2 ? { kind: 'install', view } : { kind: 'ask-more' }
 }

@@ -6,71 +6,174 @@ import { SlotwiseError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 
 export interface ViewNode {
-  endpoint: Endpoint
+  readonly endpoint: Endpoint
   /** The server's id in the cluster; empty when the reply does not say. */
-  id: string
+  readonly id: string
 }
 
 export interface ViewShard {
-  primary: ViewNode
-  replicas: ViewNode[]
+  readonly primary: ViewNode
+  readonly replicas: readonly ViewNode[]
 }
 
+/** Index of the shard of a range whose primary has no known address: nobody can be asked for it. */
+export const noShard = -1
+
 export interface View {
-  shards: ViewShard[]
-  /** Triples of first slot, last slot and index into `shards`, in the order of the reply. */
-  ranges: number[]
+  readonly shards: readonly ViewShard[]
+  /** Triples of first slot, last slot and index into `shards` (or `noShard`), one for each entry of the reply, in its order. */
+  readonly ranges: readonly number[]
   /** Slots covered. */
-  covered: number
+  readonly covered: number
+}
+
+/** One entry of the reply. */
+export interface ViewRange {
+  first: number
+  last: number
+  /** Null when its primary has no known address. */
+  shard: ViewShard | null
 }
 
 /**
- * Reads a CLUSTER SLOTS reply. Cost grows with the number of ranges; a shard that owns many ranges is read once.
+ * Shards met so far, by their primary. A shard that is named again and has not changed is the same object, so views can be
+ * compared by identity, and a shard that owns many ranges is read once.
+ */
+export type KnownShards = Map<string, ViewShard>
+
+/**
+ * Reads a CLUSTER SLOTS reply. Cost grows with the number of ranges, not of slots.
  *
  * @param reply the decoded reply
  * @param askedHost host of the node that answered: its address stands in where the reply leaves a host empty or null
  * @throws SlotwiseError SLOTWISE_PROTOCOL when the reply is not of the documented shape
  */
-export function parseClusterSlots(reply: Reply, askedHost: string): View {
+export function parseClusterSlots(reply: Reply, askedHost: string, shards: KnownShards = new Map()): View {
   if (!Array.isArray(reply)) throw malformed('not an array')
-  const view: View = { shards: [], ranges: [], covered: 0 }
-  const indexes = new Map<string, number>()
-  for (const entry of reply) {
-    if (!Array.isArray(entry) || entry.length < 3) throw malformed('an entry without first slot, last slot and primary')
-    const first = entry[0] as number
-    const last = entry[1] as number
-    if (!isSlot(first) || !isSlot(last) || last < first) throw malformed('a slot range out of bounds')
-    const row = entry[2]
-    if (!Array.isArray(row)) throw malformed('a node that is not an array')
-    // The id alone tells shards apart where there is one, without building an address for each of many ranges.
-    const known = typeof row[2] === 'string' && row[2] !== '' ? row[2] : `${row[0]}:${row[1]}`
-    let index = indexes.get(known)
-    if (index === undefined) {
-      const primary = parseNode(row, askedHost)
-      // A primary without a known address cannot be asked: its slots stay uncovered.
-      if (primary === null) continue
-      const replicas = entry.slice(3).map(node => parseNode(node, askedHost))
-      index = view.shards.push({ primary, replicas: replicas.filter(node => node !== null) }) - 1
-      indexes.set(known, index)
-    }
-    view.ranges.push(first, last, index)
-    view.covered += last - first + 1
+  return buildView(reply.map(entry => parseRange(entry, askedHost, shards)))
+}
+
+/** Reads one entry of the reply. */
+export function parseRange(entry: Reply, askedHost: string, shards: KnownShards): ViewRange {
+  if (!Array.isArray(entry) || entry.length < 3) throw malformed('an entry without first slot, last slot and primary')
+  const [first, last, row] = entry
+  if (!isSlot(first) || !isSlot(last) || last < first) throw malformed('a slot range out of bounds')
+  const known = Array.isArray(row) ? shards.get(shardName(row, askedHost)) : undefined
+  if (known !== undefined && saysTheSame(entry, known, askedHost)) return { first, last, shard: known }
+  const primary = parseNode(row, askedHost)
+  if (primary === null) return { first, last, shard: null }
+  const replicas: ViewNode[] = []
+  for (let i = 3; i < entry.length; i++) {
+    const replica = parseNode(entry[i], askedHost)
+    if (replica !== null) replicas.push(replica)
   }
-  return view
+  const shard: ViewShard = { primary, replicas }
+  shards.set(shardName(row as Reply[], askedHost), shard)
+  return { first, last, shard }
+}
+
+/** The primary's id, or its address where the reply gives none. */
+function shardName(row: readonly Reply[], askedHost: string): string {
+  const id = row[2]
+  return typeof id === 'string' && id !== '' ? id : `${hostOf(row, askedHost)}:${row[1]}`
+}
+
+/** True when an entry names the very nodes of a shard, in the same order. Builds nothing. */
+function saysTheSame(entry: readonly Reply[], { primary, replicas }: ViewShard, askedHost: string): boolean {
+  if (entry.length !== 3 + replicas.length || !rowIs(entry[2], primary, askedHost)) return false
+  for (let i = 0; i < replicas.length; i++) if (!rowIs(entry[3 + i], replicas[i] as ViewNode, askedHost)) return false
+  return true
+}
+
+function rowIs(row: Reply | undefined, { endpoint, id }: ViewNode, askedHost: string): boolean {
+  return (
+    Array.isArray(row) && row[1] === endpoint.port && (row[2] ?? '') === id && hostOf(row, askedHost) === endpoint.host
+  )
+}
+
+/** A host left empty or null is that of the node that answered. */
+function hostOf(row: readonly Reply[], askedHost: string): string {
+  const host = row[0]
+  return typeof host === 'string' && host !== '' ? host : askedHost
+}
+
+/** Puts a view together. Ranges of one shard must hold the same object. */
+export function buildView(entries: readonly ViewRange[]): View {
+  const shards: ViewShard[] = []
+  const indexes = new Map<ViewShard, number>()
+  const ranges: number[] = []
+  let covered = 0
+  for (const { first, last, shard } of entries) {
+    let index = noShard
+    if (shard !== null) {
+      index = indexes.get(shard) ?? noShard
+      if (index === noShard) {
+        index = shards.push(shard) - 1
+        indexes.set(shard, index)
+      }
+      covered += last - first + 1
+    }
+    ranges.push(first, last, index)
+  }
+  return { shards, ranges, covered }
+}
+
+/** A view in which the ranges between the first and the last ones kept are replaced. Shares what is kept. */
+export function replaceRanges(view: View, keptFirst: number, keptLast: number, between: readonly ViewRange[]): View {
+  const { ranges } = view
+  const shards = [...view.shards]
+  const replaced: number[] = []
+  let covered = view.covered
+  for (const { first, last, shard } of between) {
+    let index = noShard
+    if (shard !== null) {
+      index = shards.indexOf(shard)
+      if (index === noShard) index = shards.push(shard) - 1
+      covered += last - first + 1
+    }
+    replaced.push(first, last, index)
+  }
+  const lastAt = ranges.length - 3 * keptLast
+  let lost = false
+  for (let i = 3 * keptFirst; i < lastAt; i += 3) {
+    const index = ranges[i + 2] as number
+    if (index === noShard) continue
+    covered -= (ranges[i + 1] as number) - (ranges[i] as number) + 1
+    if (!ownsOneOf(replaced, index)) lost = true
+  }
+  const next = { shards, ranges: ranges.slice(0, 3 * keptFirst).concat(replaced, ranges.slice(lastAt)), covered }
+  // A shard that has lost a range may have lost its last one.
+  return lost ? buildView(rangesOf(next)) : next
+}
+
+function ownsOneOf(ranges: readonly number[], index: number): boolean {
+  for (let i = 2; i < ranges.length; i += 3) if (ranges[i] === index) return true
+  return false
+}
+
+function rangesOf({ shards, ranges }: View): ViewRange[] {
+  const entries: ViewRange[] = []
+  for (let i = 0; i < ranges.length; i += 3) {
+    const index = ranges[i + 2] as number
+    const shard = index === noShard ? null : (shards[index] as ViewShard)
+    entries.push({ first: ranges[i] as number, last: ranges[i + 1] as number, shard })
+  }
+  return entries
 }
 
 function parseNode(row: Reply | undefined, askedHost: string): ViewNode | null {
   if (!Array.isArray(row)) throw malformed('a node that is not an array')
-  const [host, port, id] = row
-  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535)
+  const [, port, id] = row
+  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535) {
     throw malformed('a port out of range')
+  }
   // "?" is how a server says that it does not know the address (hostname preferred, none announced).
+  const host = hostOf(row, askedHost)
   if (host === '?') return null
-  const known = typeof host === 'string' && host !== '' ? host : askedHost
-  return { endpoint: tcpEndpoint(known, port as number), id: typeof id === 'string' ? id : '' }
+  return { endpoint: tcpEndpoint(host, port as number), id: typeof id === 'string' ? id : '' }
 }
 
-function isSlot(value: unknown): boolean {
+function isSlot(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 16383
 }
 
@@ -80,17 +183,24 @@ function malformed(what: string): SlotwiseError {
 
 /** True when both views say the same in the same order. */
 export function sameView(a: View, b: View): boolean {
+  if (a === b) return true
   if (a.ranges.length !== b.ranges.length || a.shards.length !== b.shards.length) return false
   for (let i = 0; i < a.ranges.length; i++) if (a.ranges[i] !== b.ranges[i]) return false
   return a.shards.every((shard, i) => {
     const other = b.shards[i] as ViewShard
-    return (
-      sameNode(shard.primary, other.primary) &&
-      shard.replicas.length === other.replicas.length &&
-      // The order of replicas means nothing, and differs from node to node.
-      shard.replicas.every(replica => other.replicas.some(candidate => sameNode(replica, candidate)))
-    )
+    return shard === other || sameShard(shard, other.primary, other.replicas)
   })
+}
+
+function sameShard(shard: ViewShard, primary: ViewNode, replicas: readonly ViewNode[]): boolean {
+  return (
+    sameNode(shard.primary, primary) &&
+    shard.replicas.length === replicas.length &&
+    // The order of replicas means nothing, and differs from node to node.
+    shard.replicas.every(
+      (replica, i) => sameNode(replica, replicas[i] as ViewNode) || replicas.some(other => sameNode(replica, other)),
+    )
+  )
 }
 
 function sameNode(a: ViewNode, b: ViewNode): boolean {

@@ -148,7 +148,7 @@ describe.each(both)('RESP%i decoder', protocol => {
     expect(told).toEqual(['format', '1', 'format', 'E', 'format', '2', 'format', '3'])
   })
 
-  it('hands out the expected Buffer itself when the reply equals it and is all there', () => {
+  it('hands out the expected Buffer itself when the reply equals it, whole or in pieces', () => {
     const expected = b('*2\r\n$1\r\na\r\n:5\r\n')
     const stream = Buffer.concat([b(':1\r\n'), expected, b(':2\r\n')])
     const kinds = [ReplyFormat.plain, ReplyFormat.raw]
@@ -161,7 +161,7 @@ describe.each(both)('RESP%i decoder', protocol => {
     expect(same.events[1]?.[1]).toBe(expected)
     const cut = run(protocol, stream, { formats: kinds, expected, sizes: [9] })
     expect(cut.events).toEqual(same.events)
-    expect(cut.events[1]?.[1]).not.toBe(expected)
+    expect(cut.events[1]?.[1]).toBe(expected)
   })
 
   it.each(['*2\r\n$1\r\na\r\n:6\r\n', '*2\r\n$1\r\na\r\n:5\r\n:1\r\n', '*1\r\n:2\r\n', ''])(
@@ -200,6 +200,17 @@ describe.each(both)('RESP%i decoder', protocol => {
     const items = Array.from({ length: 100_000 }, (_, i) => `item ${i}`)
     const text = items.map(item => `$${item.length}\r\n${item}\r\n`).join('')
     expect(only(protocol, `*${items.length}\r\n${text}`, { sizes: [7, 100] })).toEqual(items)
+  })
+
+  it('decodes chunks that are ASCII and chunks that are not, one after the other', () => {
+    const ascii = ['a', 'b', 'c', 'thirteen char']
+    const other = ['ä', 'b', 'ö', 'thirtéen char']
+    const encode = (texts: string[]) =>
+      b(`*${texts.length}\r\n${texts.map(text => `$${Buffer.byteLength(text)}\r\n${text}\r\n`).join('')}`)
+    const sink = new Recorder()
+    const decoder = createDecoder(protocol, sink)
+    for (const texts of [ascii, other, ascii, other, other]) decoder.execute(encode(texts))
+    expect(sink.events.map(([, value]) => value)).toEqual([ascii, other, ascii, other, other])
   })
 
   it('leaves no timer behind when it gives long Buffers', () => {

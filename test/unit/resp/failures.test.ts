@@ -55,6 +55,7 @@ const malformed: [2 | 3, string][] = [
     '*?\r\n;1\r\n',
     '$?\r\n+a\r\n',
     '$?\r\n$1\r\n',
+    '$?\r\n$1\r\na\r\n',
     '$?\r\n;x\r\n',
     '$?\r\n;-1\r\n',
     '$?\r\n;\r\n',
@@ -163,6 +164,14 @@ describe.each(both)('limits of the RESP%i decoder', protocol => {
     const nested = (depth: number) => `${'*1\r\n'.repeat(depth)}:1\r\n`
     expect(JSON.stringify(only(protocol, nested(128)))).toBe(`${'['.repeat(128)}1${']'.repeat(128)}`)
     expect(codeOf(run(protocol, nested(129)).error)).toBe('SLOTWISE_LIMIT_DEPTH')
+  })
+
+  it('allow a greater depth on request; redis-parser, which calls itself, one that fits its stack', () => {
+    const nested = (depth: number) => `${'*1\r\n'.repeat(depth)}:1\r\n`
+    const deep = { ...defaultLimits, maxDepth: 10_000 }
+    const allowed = protocol === 3 ? 10_000 : 1000
+    expect(run(protocol, nested(allowed), { limits: deep })).toMatchObject({ error: undefined, asked: 1 })
+    expect(codeOf(run(protocol, nested(allowed + 1), { limits: deep }).error)).toBe('SLOTWISE_LIMIT_DEPTH')
   })
 
   it('bound lines to 64 KiB', () => {

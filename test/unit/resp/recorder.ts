@@ -2,7 +2,14 @@
 
 import { ReplyError, SlotwiseError } from '../../../src/errors.js'
 import { createDecoder } from '../../../src/resp/create-decoder.js'
-import type { DecoderLimits, DecoderOptions, Reply, ReplySink } from '../../../src/resp/decoder.js'
+import {
+  type DecoderLimits,
+  type DecoderOptions,
+  defaultLimits,
+  type Reply,
+  type ReplySink,
+} from '../../../src/resp/decoder.js'
+import { type KnownArray, knowArray } from '../../../src/resp/known-array.js'
 
 export type Event = ['reply', Reply] | ['error', ReplyError] | ['push', Reply[]]
 
@@ -10,7 +17,7 @@ export class Recorder implements ReplySink {
   readonly events: Event[] = []
   /** How often nextFormat() was called. */
   asked = 0
-  expected: Buffer | null = null
+  expected: KnownArray | null = null
   readonly #formats: readonly number[]
 
   /** @param formats of the replies to come; plain when used up */
@@ -22,7 +29,7 @@ export class Recorder implements ReplySink {
     return this.#formats[this.asked++] ?? 0
   }
 
-  expectedRaw(): Buffer | null {
+  expectedRaw(): KnownArray | null {
     return this.expected
   }
 
@@ -70,7 +77,7 @@ export interface RunOptions extends DecoderOptions {
 /** Feeds a new decoder; then overwrites the chunks, which nothing may show. */
 export function run(protocol: 2 | 3, bytes: Buffer | string, options: RunOptions = {}): Run {
   const sink = new Recorder(options.formats)
-  sink.expected = options.expected ?? null
+  sink.expected = options.expected === undefined ? null : knowArray(options.expected, protocol, defaultLimits)
   const decoder = createDecoder(protocol, sink, options.limits, options)
   const input = Buffer.from(bytes)
   const chunks = cut(input, options.sizes ?? [Math.max(1, input.length)])

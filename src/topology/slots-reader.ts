@@ -1,0 +1,79 @@
+// SlotsReader: reads CLUSTER SLOTS answers, each against the one before.
+// Owns    the answer read last, as bytes, as elements and as a view.
+// Born    with the ClusterSource.
+// Dies    with it.
+// Holds   reading an answer costs what differs from the one before; the same bytes give the same View object.
+
+import { decodeReply } from '../resp/decode-reply.js'
+import { defaultLimits } from '../resp/decoder.js'
+import { compareWithKnown, type KnownArray, knowArray } from '../resp/known-array.js'
+import {
+  buildView,
+  type KnownShards,
+  parseClusterSlots,
+  parseRange,
+  replaceRanges,
+  type View,
+  type ViewRange,
+} from './view.js'
+
+export class SlotsReader {
+  #known: KnownArray | null = null
+  #view: View = buildView([])
+  #askedHost = ''
+  #shards: KnownShards = new Map()
+
+  /** The answer read last, for the decoder to compare the next one with. */
+  get known(): KnownArray | null {
+    return this.#known
+  }
+
+  /**
+   * @param raw the whole answer
+   * @param protocol the one it is written in
+   * @param askedHost host of the node that answered
+   * @throws SlotwiseError SLOTWISE_PROTOCOL when it is not a CLUSTER SLOTS reply
+   */
+  read(raw: Buffer, protocol: 2 | 3, askedHost: string): View {
+    if (this.#known !== null && askedHost === this.#askedHost) {
+      if (raw === this.#known.bytes) return this.#view
+      if (this.#readDifference(this.#known, raw, protocol, askedHost)) return this.#view
+    }
+    this.#shards = new Map()
+    this.#view = parseClusterSlots(decodeReply(raw), askedHost, this.#shards)
+    this.#known = knowArray(raw, protocol, defaultLimits)
+    this.#askedHost = askedHost
+    return this.#view
+  }
+
+  #readDifference(known: KnownArray, raw: Buffer, protocol: 2 | 3, askedHost: string): boolean {
+    const delta = compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
+    if (delta === null || delta.end !== raw.length) return false
+    const { keptFirst, keptLast, between } = delta
+    const entries: ViewRange[] = []
+    for (let i = 0; i + 1 < between.length; i++) {
+      entries.push(parseRange(decodeReply(raw.subarray(between[i], between[i + 1])), askedHost, this.#shards))
+    }
+    this.#view = replaceRanges(this.#view, keptFirst, keptLast, entries)
+    this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }
+    return true
+  }
+}
+
+function moveOffsets(
+  known: KnownArray,
+  between: readonly number[],
+  keptFirst: number,
+  keptLast: number,
+  end: number,
+): number[] {
+  const old = known.offsets
+  const shiftFirst = (between[0] as number) - (old[keptFirst] as number)
+  const shiftLast = end - (old[old.length - 1] as number)
+  const offsets: number[] = []
+  for (let i = 0; i < keptFirst; i++) offsets.push((old[i] as number) + shiftFirst)
+  // The last of `between` is where the kept ones at the end begin.
+  for (let i = 0; i < between.length - 1; i++) offsets.push(between[i] as number)
+  for (let i = old.length - 1 - keptLast; i < old.length; i++) offsets.push((old[i] as number) + shiftLast)
+  return offsets
+}
