@@ -136,8 +136,24 @@ export type ClientConfig = Record<NumberName, number> & {
   resend: ResendMode
 }
 
-const others = ['cluster', 'server', 'username', 'password', 'tls', 'name', 'clientInfo', 'stringNumbers']
-const knownOptions = new Set([...Object.keys(numberRules), ...Object.keys(choices), ...others])
+const otherDefaults = {
+  username: null,
+  password: null,
+  tls: null,
+  name: null,
+  clientInfo: true,
+  stringNumbers: false,
+  protocol: 'auto',
+  resend: 'safe',
+} as const
+
+/** Every option but `cluster` and `server`, with its default; null for none. */
+export const optionDefaults: Readonly<Record<string, number | string | boolean | null>> = {
+  ...Object.fromEntries(Object.entries(numberRules).map(([name, rule]) => [name, rule.default])),
+  ...otherDefaults,
+}
+
+const knownOptions = new Set(['cluster', 'server', ...Object.keys(optionDefaults)])
 
 /**
  * Checks options and fills in the defaults.
@@ -173,10 +189,10 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
       parsed.some(address => address.tls),
     ),
     name: resolveName(given),
-    clientInfo: flag(given, 'clientInfo', true),
-    stringNumbers: flag(given, 'stringNumbers', false),
-    protocol: choice(given, 'protocol', 'auto'),
-    resend: choice(given, 'resend', 'safe'),
+    clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
+    stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
+    protocol: choice(given, 'protocol', otherDefaults.protocol),
+    resend: choice(given, 'resend', otherDefaults.resend),
   }
 }
 
