@@ -132,14 +132,13 @@ export class TopologyRefresher {
 
   readonly #onTimer = (): void => {
     this.#timer = null
-    const candidates = this.#candidates()
-    if (candidates.length === 0) {
+    if (this.#topology.readyNodes().length === 0) {
       // Nobody to ask. Nodes redial by themselves, and onNodeReady() comes back here. A seed that neither answers nor
       // refuses does not hold up the others.
       if (this.#topology.openAny()) this.#timer = setTimeout(this.#onTimer, hedgeMs)
       return
     }
-    void this.#round(candidates)
+    void this.#round()
   }
 
   #armPeriod(): void {
@@ -157,27 +156,24 @@ export class TopologyRefresher {
 
   // ---- whom
 
-  /** Ready nodes, the hinted one first, the others in random order. */
-  #candidates(): Node[] {
-    const ready = this.#topology.readyNodes()
-    for (let i = ready.length - 1; i > 0; i--) {
-      const j = Math.floor(Math.random() * (i + 1))
-      ;[ready[i], ready[j]] = [ready[j] as Node, ready[i] as Node]
-    }
-    const hint = this.#hint
-    if (hint === null || !ready.includes(hint)) return ready.slice(0, maxAsked)
-    return [hint, ...ready.filter(node => node !== hint)].slice(0, maxAsked)
+  /** A ready node that has not been asked in this round: the hinted one if it can be, else any; null when there is none. */
+  #nextToAsk(asked: ReadonlySet<Node>, hint: Node | null): Node | null {
+    if (asked.size >= maxAsked) return null
+    const ready = this.#topology.readyNodes().filter(node => !asked.has(node))
+    if (hint !== null && ready.includes(hint)) return hint
+    return ready[Math.floor(Math.random() * ready.length)] ?? null
   }
 
   // ---- a round
 
-  async #round(candidates: Node[]): Promise<void> {
+  async #round(): Promise<void> {
     const evidence = this.#evidence as Evidence
+    const hint = this.#hint
     this.#state = 'refreshing'
     this.#evidence = null
     this.#hint = null
     this.rounds++
-    const outcome = await this.#ask(candidates)
+    const outcome = await this.#ask(hint)
     // stop() may have come in between.
     if ((this.#state as RefresherState) === 'stopped') return
     this.#state = 'sleeping'
@@ -188,25 +184,30 @@ export class TopologyRefresher {
   }
 
   /** Asks one node after the other, the next one when one fails, disagrees or takes its time, until a verdict stands. */
-  async #ask(candidates: Node[]): Promise<ViewVerdict | SlotwiseError> {
+  async #ask(hint: Node | null): Promise<ViewVerdict | SlotwiseError> {
     const held = this.#topology.map.countCovered()
     const answers: { view: View; same: boolean }[] = []
     const failures: Error[] = []
+    const asked = new Set<Node>()
     const open = new Set<Promise<void>>()
-    for (let i = 0; i < candidates.length || open.size > 0; ) {
-      if (i < candidates.length) {
-        const node = candidates[i++] as Node
-        const asked: Promise<void> = this.#askOne(node, answers, failures).then(() => void open.delete(asked))
-        open.add(asked)
-      }
+    for (;;) {
+      const node = this.#nextToAsk(asked, hint)
+      if (node !== null) {
+        asked.add(node)
+        const asking: Promise<void> = this.#askOne(node, answers, failures).then(() => void open.delete(asking))
+        open.add(asking)
+      } else if (open.size === 0) break
+      // Whoever was asked takes long, and nobody else is connected.
+      else if (asked.size < maxAsked) this.#topology.openAnother()
       const seen = answers.length + failures.length
-      await first(open, i < candidates.length ? hedgeMs : Infinity)
+      await first(open, asked.size < maxAsked ? hedgeMs : Infinity)
+      if ((this.#state as RefresherState) === 'stopped') break
       if (answers.length + failures.length === seen) continue
       const verdict = judge(held, answers)
       if (verdict.kind !== 'ask-more') return verdict
     }
     const cause = new AggregateError(failures, 'No node asked gave a usable answer')
-    const message = `No usable view of the cluster: asked ${candidates.length}, failed ${failures.length}`
+    const message = `No usable view of the cluster: asked ${asked.size}, failed ${failures.length}`
     return stacklessError('SLOTWISE_REFRESH_FAILED', message, { phase: 'refresh', cause })
   }
 
@@ -234,6 +235,7 @@ export class TopologyRefresher {
 
   #onFailed(error: SlotwiseError, evidence: Evidence): void {
     this.#lastError = error
+    this.#topology.openAnother()
     // The evidence stands until a round has looked into it.
     this.#evidence ??= evidence
     this.#listener.onRefreshFailed(error)

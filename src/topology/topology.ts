@@ -124,6 +124,18 @@ export class Topology {
     for (const node of this.#primaries) node.open()
     const hopeless = this.nodes.every(node => !node.isReady && (node.failures > 0 || node.state !== 'waiting'))
     if (!hopeless) return false
+    return this.#openSeed()
+  }
+
+  /** Those who are connected are of no use: dials somebody else, a known node or a seed that has not been tried. */
+  openAnother(): void {
+    if (this.#destroyed) return
+    const idle = this.nodes.find(node => node.state === 'idle')
+    if (idle !== undefined) idle.open()
+    else this.#openSeed()
+  }
+
+  #openSeed(): boolean {
     const untried = this.#seeds.filter(seed => (this.#nodes.get(seed.key)?.state ?? 'idle') === 'idle')
     const seed = untried[0]
     if (seed !== undefined) this.nodeFor(seed).open()
