@@ -1,20 +1,22 @@
 // bench:refresh: what one look at the cluster's topology costs, ours beside others.
 //
-// Rivals are given the decoded reply, which favours them; ours starts from the bytes as received. Times by benchmark.js; bytes
-// are what one refresh allocates on the heap, and what a thousand leave behind after garbage collection.
+// Rivals are given the decoded reply, which favours them; ours starts from the bytes as received. Times are benchmark.js's medians;
+// bytes are what one refresh allocates, and what a client's knowledge of the cluster holds after many and a garbage collection.
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import Benchmark from 'benchmark'
+import { allocatedBytes, keptBytes } from './lib/memory.mjs'
 import { OurRefresh } from './lib/refresh-ours.mjs'
-import { hedisModel, ioredisRefresh, nodeRedisRefresh } from './lib/refresh-rivals.mjs'
+import { hedisModel, ioredisRefresh, nodeRedisRefresh, type Rival } from './lib/refresh-rivals.mjs'
 import { figure, machine, table } from './lib/report.mjs'
-import { encodeSlots, type SlotsEntry, slotsReply } from './lib/slots-replies.mjs'
+import { decodeSlots, encodeSlots, type SlotsShape, slotsReply } from './lib/slots-replies.mjs'
 
 const help = `npm run bench:refresh [-- options]
 
-Microbenchmarks of a topology refresh: CLUSTER SLOTS replies of 3, 100 and 500 primaries, and of 100 primaries in the middle of resharding
-(6,000 ranges), through a model of hedis, ioredis' own code, node-redis' own code, and ours (changed view, unchanged view).
+Microbenchmarks of a topology refresh: CLUSTER SLOTS replies of 3, 100 and 500 primaries (one replica each), and of 100 primaries in the
+middle of resharding (6,000 ranges), through a model of hedis, ioredis' own code, node-redis' own code, and ours: when every range has
+another owner, when one slot has moved, and when nothing has changed.
 
   --only 3,100        clusters: 3, 100, 500, reshard; default all
   --quick             shorter measurements (half a minute in all)
@@ -29,117 +31,151 @@ const clusters: Record<string, { title: string; primaries: number; ranges: numbe
 }
 
 const way = {
+  decoding: 'decoding alone, by redis-parser',
   hedis: 'hedis (model)',
   ioredis: 'ioredis',
   nodeRedis: 'node-redis',
-  changed: 'ours, changed view',
-  unchanged: 'ours, unchanged view',
+  renewed: 'ours, all ranges changed',
+  changed: 'ours, one slot moved',
+  unchanged: 'ours, unchanged',
 } as const
 
 interface Result {
   us: number
+  perSec: number
   allocatedBytes: number
-  retainedBytes: number
+  keptBytes: number
 }
 
 interface Subject {
   name: string
-  /** One refresh, with a reply that differs from the last; a promise only where the code under test is asynchronous. */
-  run(): unknown
   asynchronous: boolean
+  /** Makes a client's knowledge of the cluster, and returns its refresh with the next of the replies. */
+  create(): () => unknown
 }
 
-const collectGarbage = (globalThis as { gc?: () => void }).gc
+function expect(ok: boolean): void {
+  if (!ok) throw new Error('bench:refresh: the code under test did not do its work')
+}
 
-function subjects(primaries: number, ranges: number): Subject[] {
-  const replies = [slotsReply(primaries, ranges, 0), slotsReply(primaries, ranges, 1)] as const
-  const bytes = replies.map(encodeSlots) as [Buffer, Buffer]
-  let turn = 0
-  const next = (): SlotsEntry[] => replies[turn++ & 1] as SlotsEntry[]
-  const nextBytes = (): Buffer => bytes[turn++ & 1] as Buffer
-  const ioredis = ioredisRefresh()
-  const nodeRedis = nodeRedisRefresh()
-  const changing = new OurRefresh()
-  const resting = new OurRefresh()
-  resting.refresh(bytes[0])
-  const expect = (ok: boolean) => {
-    if (!ok) throw new Error('bench:refresh: the code under test did not do its work')
+/** Rivals do the same work whatever has changed: they are given replies that differ by one slot. */
+function rivalSubject(name: string, shape: SlotsShape, nodeCount: number, make: () => Rival): Subject {
+  const replies = [shape, { ...shape, shift: 1 }].map(each => decodeSlots(encodeSlots(slotsReply(each), 2)))
+  const create = () => {
+    const rival = make()
+    let turn = 0
+    let checked = false
+    return () => {
+      const pending = rival.refresh(replies[turn++ & 1] as (typeof replies)[0])
+      if (!checked && turn > 2) {
+        checked = true
+        expect(rival.nodeCount() === nodeCount)
+      }
+      return pending
+    }
   }
+  return { name, asynchronous: name === way.nodeRedis, create }
+}
+
+/** What the rivals are spared: for comparison with ours, which is not. */
+function decodingSubject(shape: SlotsShape): Subject {
+  const bytes = encodeSlots(slotsReply(shape), 2)
+  return { name: way.decoding, asynchronous: false, create: () => () => decodeSlots(bytes) }
+}
+
+function ourSubject(name: string, shape: SlotsShape, change: Partial<SlotsShape> | null): Subject {
+  const first = encodeSlots(slotsReply(shape), 3)
+  const other = encodeSlots(slotsReply({ ...shape, ...change }), 3)
+  const create = () => {
+    const ours = new OurRefresh()
+    ours.refresh(first)
+    expect(ours.nodeCount === 2 * shape.primaries)
+    let turn = 0
+    return () => expect(ours.refresh((turn++ & 1) === 0 ? other : first) === (change !== null))
+  }
+  return { name, asynchronous: false, create }
+}
+
+function subjects(shape: SlotsShape): Subject[] {
+  const { primaries } = shape
   return [
-    { name: way.hedis, asynchronous: false, run: () => expect(hedisModel(next()) === 2 * primaries) },
-    { name: way.ioredis, asynchronous: false, run: () => ioredis(next()) },
-    { name: way.nodeRedis, asynchronous: true, run: () => nodeRedis(next()) },
-    { name: way.changed, asynchronous: false, run: () => expect(changing.refresh(nextBytes())) },
-    { name: way.unchanged, asynchronous: false, run: () => expect(!resting.refresh(bytes[0])) },
+    decodingSubject(shape),
+    rivalSubject(way.hedis, shape, 2 * primaries, hedisModel),
+    rivalSubject(way.ioredis, shape, 2 * primaries, ioredisRefresh),
+    rivalSubject(way.nodeRedis, shape, primaries, nodeRedisRefresh),
+    ourSubject(way.renewed, shape, { rotation: 1 }),
+    ourSubject(way.changed, shape, { shift: 1 }),
+    ourSubject(way.unchanged, shape, null),
   ]
 }
 
-function time(subject: Subject, quick: boolean): Promise<number> {
-  const options: Benchmark.Options = { maxTime: quick ? 0.4 : 2, minSamples: quick ? 3 : 5 }
-  const benchmark = subject.asynchronous
+/** Median seconds of one run, by benchmark.js. */
+function time({ name, asynchronous }: Subject, run: () => unknown, quick: boolean): Promise<number> {
+  const options: Benchmark.Options = { maxTime: quick ? 0.15 : 1.5, minSamples: quick ? 3 : 5 }
+  const benchmark = asynchronous
     ? new Benchmark(
-        subject.name,
-        (deferred: { resolve(): void }) => void (subject.run() as Promise<void>).then(() => deferred.resolve()),
+        name,
+        (deferred: { resolve(): void }) => void (run() as Promise<void>).then(() => deferred.resolve()),
         { ...options, defer: true },
       )
-    : new Benchmark(subject.name, () => subject.run(), options)
+    : new Benchmark(name, () => run(), options)
   return new Promise((resolve, reject) => {
     benchmark.on('error', () => reject(benchmark.error as unknown as Error))
     benchmark.on('complete', () => {
       const sorted = [...benchmark.stats.sample].sort((a, b) => a - b)
-      resolve((sorted[sorted.length >> 1] as number) * 1e6)
+      resolve(sorted[sorted.length >> 1] as number)
     })
     benchmark.run({ async: true })
   })
 }
 
-/** Heap and array buffers together: a slot map may be either. */
-function heldBytes(): number {
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
-async function memory(subject: Subject, us: number): Promise<{ allocatedBytes: number; retainedBytes: number }> {
-  if (collectGarbage === undefined) throw new Error('run with --expose-gc, as npm run bench:refresh does')
-  // So few that the young generation, which the npm script makes large, is not collected meanwhile.
-  const few = 4
-  await subject.run()
-  collectGarbage()
-  const before = heldBytes()
-  for (let i = 0; i < few; i++) await subject.run()
-  const allocatedBytes = (heldBytes() - before) / few
-  const many = Math.max(10, Math.min(1000, Math.round(500_000 / us)))
-  collectGarbage()
-  const baseline = heldBytes()
-  for (let i = 0; i < many; i++) await subject.run()
-  collectGarbage()
-  return { allocatedBytes, retainedBytes: heldBytes() - baseline }
-}
-
-async function measure(name: string, quick: boolean): Promise<Map<string, Result>> {
-  const { title, primaries, ranges } = clusters[name] as (typeof clusters)[string]
-  const results = new Map<string, Result>()
-  for (const subject of subjects(primaries, ranges)) {
-    process.stdout.write(`  ${title}: ${subject.name} …`)
-    const us = await time(subject, quick)
-    const result = { us, ...(await memory(subject, us)) }
-    results.set(subject.name, result)
-    process.stdout.write(` ${figure(us)} µs\n`)
+async function measure(subject: Subject, quick: boolean): Promise<Result> {
+  const seconds = await time(subject, subject.create(), quick)
+  const work = subject.create()
+  for (let i = 0; i < 4; i++) await work()
+  const many = Math.max(4, Math.min(1000, Math.round((quick ? 0.05 : 0.5) / seconds)))
+  return {
+    us: seconds * 1e6,
+    perSec: 1 / seconds,
+    allocatedBytes: await allocatedBytes(work),
+    keptBytes: await keptBytes(subject.create, many),
   }
-  return results
 }
 
 function rows(title: string, results: Map<string, Result>): string[][] {
-  const changed = (results.get(way.changed) as Result).us
-  const unchanged = (results.get(way.unchanged) as Result).us
-  return [...results].map(([name, { us, allocatedBytes, retainedBytes }]) => [
+  const ours = [way.renewed, way.changed, way.unchanged].map(name => (results.get(name) as Result).us)
+  return [...results].map(([name, { us, perSec, allocatedBytes, keptBytes }]) => [
     `${title}: ${name}`,
     figure(us),
+    figure(perSec),
     (allocatedBytes / 1024).toFixed(1),
-    (retainedBytes / 1024).toFixed(1),
-    figure(us / changed),
-    figure(us / unchanged),
+    (keptBytes / 1024).toFixed(0),
+    ...ours.map(each => figure(us / each)),
   ])
+}
+
+const columns = [
+  'one refresh',
+  'µs',
+  'per second',
+  'KiB allocated',
+  'KiB kept',
+  '÷ all changed',
+  '÷ one moved',
+  '÷ unchanged',
+]
+
+function verdict(measured: Map<string, Map<string, Result>>): string {
+  const [all, names] = [[...measured.values()], [...measured.keys()].join(' / ')]
+  const us = (results: Map<string, Result>, name: string) => (results.get(name) as Result).us
+  const times = (rival: string, ours: string) =>
+    all.map(results => figure(us(results, rival) / us(results, ours))).join(' / ')
+  const unchanged = all.map(results => figure(us(results, way.unchanged))).join(' / ')
+  return (
+    `bench:refresh: ours at ${names}: one slot moved ${times(way.ioredis, way.changed)} × as fast as ioredis, ` +
+    `${times(way.hedis, way.changed)} × the hedis model; all ranges changed ${times(way.ioredis, way.renewed)} × and ` +
+    `${times(way.hedis, way.renewed)} ×; unchanged view ${unchanged} µs`
+  )
 }
 
 async function main(): Promise<void> {
@@ -159,22 +195,27 @@ async function main(): Promise<void> {
     return
   }
   process.stdout.write(`${machine()}\n`)
-  const all: Record<string, Record<string, Result>> = {}
-  const lines = [['one refresh', 'µs', 'kB allocated', 'kB retained', '× ours changed', '× ours unchanged']]
-  const verdict: string[] = []
+  const measured = new Map<string, Map<string, Result>>()
+  const lines = [columns]
   for (const name of chosen) {
-    const results = await measure(name, values.quick === true)
-    const { title } = clusters[name] as (typeof clusters)[string]
+    const { title, ...shape } = clusters[name] as (typeof clusters)[string]
+    const results = new Map<string, Result>()
+    for (const subject of subjects(shape)) {
+      process.stdout.write(`  ${title}: ${subject.name} …`)
+      const result = await measure(subject, values.quick === true)
+      results.set(subject.name, result)
+      process.stdout.write(` ${figure(result.us)} µs\n`)
+    }
+    measured.set(name, results)
     lines.push(...rows(title, results))
-    all[name] = Object.fromEntries(results)
-    const us = (which: string) => (results.get(which) as Result).us
-    verdict.push(
-      `${title}: changed view ${figure(us(way.ioredis) / us(way.changed))} × faster than ioredis, ` +
-        `${figure(us(way.hedis) / us(way.changed))} × than the hedis model; unchanged view ${figure(us(way.unchanged))} µs`,
-    )
   }
-  process.stdout.write(`\n${table(lines)}\n\nbench:refresh:\n${verdict.map(line => `  ${line}\n`).join('')}`)
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ machine: machine(), all }, null, 2))
+  process.stdout.write(
+    `\n${table(lines)}\n(rivals start from the decoded reply, which favours them; ours from the bytes. ÷ is a row's time over ours)\n\n${verdict(measured)}\n`,
+  )
+  if (values.json !== undefined) {
+    const all = Object.fromEntries([...measured].map(([name, results]) => [name, Object.fromEntries(results)]))
+    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), all }, null, 2)}\n`)
+  }
 }
 
 await main()

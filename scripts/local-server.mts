@@ -19,6 +19,9 @@ export interface ServerTls {
   cert: string
   key: string
   ca: string
+  /** For the questions asked of it: the name its certificate is made out to, and the certificate to show. Default: its own. */
+  servername?: string
+  client?: { cert: string; key: string }
 }
 
 export interface LocalServerOptions {
@@ -232,7 +235,14 @@ export class LocalServer {
       ...(requirepass === undefined ? {} : { password: requirepass }),
       ...(tls === undefined
         ? {}
-        : { tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
+        : {
+            tls: {
+              ca: readFileSync(tls.ca),
+              cert: tls.client?.cert ?? readFileSync(tls.cert),
+              key: tls.client?.key ?? readFileSync(tls.key),
+              ...(tls.servername === undefined ? {} : { servername: tls.servername }),
+            },
+          }),
     }).on('error', () => undefined)
     const admin = this.#admin
     try {

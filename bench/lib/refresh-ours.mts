@@ -3,14 +3,14 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import type { Topology } from '../../dist/topology/topology.js'
-import type { View } from '../../dist/topology/view.js'
 
 // The compiled package's own modules: the refresh has no public entry.
 const require = createRequire(resolve(process.cwd(), 'package.json'))
 const { Topology: TopologyClass } =
   require('./dist/topology/topology.js') as typeof import('../../dist/topology/topology.js')
-const { parseClusterSlots } = require('./dist/topology/view.js') as typeof import('../../dist/topology/view.js')
-const { decodeReply } = require('./dist/resp/decode-reply.js') as typeof import('../../dist/resp/decode-reply.js')
+const { SlotsReader } =
+  require('./dist/topology/slots-reader.js') as typeof import('../../dist/topology/slots-reader.js')
+const { judge } = require('./dist/topology/verdict.js') as typeof import('../../dist/topology/verdict.js')
 const { createDecoder } = require('./dist/resp/create-decoder.js') as typeof import('../../dist/resp/create-decoder.js')
 const { ReplyFormat } = require('./dist/resp/decoder.js') as typeof import('../../dist/resp/decoder.js')
 
@@ -21,11 +21,11 @@ const unused = {} as ConstructorParameters<typeof Topology>[1]
 
 export class OurRefresh {
   readonly #topology: Topology = new TopologyClass([], unused)
-  #held: Buffer | null = null
+  readonly #reader = new SlotsReader()
   #answer: Buffer | null = null
   readonly #decoder = createDecoder(3, {
     nextFormat: () => ReplyFormat.raw,
-    expectedRaw: () => this.#held,
+    expectedRaw: () => this.#reader.known,
     onReply: reply => {
       this.#answer = reply as Buffer
     },
@@ -35,15 +35,16 @@ export class OurRefresh {
     onPush: () => undefined,
   })
 
-  /** Takes in an answer as the refresher does; true when another map is in use afterwards. */
+  /**
+   * Takes in an answer, step by step as TopologyRefresher does, in chunks as a socket gives them; true when another map is in use
+   * afterwards.
+   */
   refresh(bytes: Buffer): boolean {
+    const held = this.#topology.map.covered
     for (let at = 0; at < bytes.length; at += chunkBytes) this.#decoder.execute(bytes.subarray(at, at + chunkBytes))
-    const answer = this.#answer as Buffer
-    if (answer === this.#held) return false
-    const view: View = parseClusterSlots(decodeReply(answer), '10.0.0.1')
-    this.#held = answer
-    if (this.#topology.holds(view)) return false
-    return this.#topology.apply(view)
+    const view = this.#reader.read(this.#answer as Buffer, 3, '10.0.0.1')
+    const verdict = judge(held, [{ view, same: this.#topology.holds(view) }])
+    return verdict.kind === 'install' && this.#topology.apply(verdict.view)
   }
 
   get nodeCount(): number {

@@ -28,8 +28,14 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** Two or three figures, whatever the size. */
+/** Three figures, and all of those before the point. */
 export function figure(value: number): string {
   if (value >= 100) return value.toFixed(0)
   return value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+/** The median, with the least and the most; a dash for nothing. */
+export function spread(values: readonly number[]): string {
+  if (values.length === 0) return '–'
+  return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
 }

@@ -329,7 +329,7 @@ export class Client {
       refreshes: this.#refresher?.rounds ?? 0,
       redirects: { moved: this.#router.moved, ask: this.#router.asked },
       retries: this.#router.retries,
-      slotsCovered: this.#topology.map.countCovered(),
+      slotsCovered: this.#topology.map.covered,
       nodes: this.#topology.nodes.length,
     }
   }

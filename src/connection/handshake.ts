@@ -47,8 +47,9 @@ export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Hand
     steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-VER', library.version], onError: 'ignore' })
   }
   if (options.database !== 0) steps.push({ name: 'SELECT', args: [String(options.database)], onError: 'fail' })
-  // A server that accepts connections and says nothing must not count as ready.
-  if (steps.length === 0) steps.push({ name: 'PING', args: [], onError: 'ignore' })
+  // RESP2 without a password has no step that a server must answer well: this one tells a server that says nothing, or wants a
+  // password, from one that is ready.
+  if (protocol === 2 && password === null) steps.push({ name: 'PING', args: [], onError: 'ignore' })
   return steps
 }
 

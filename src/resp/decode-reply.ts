@@ -43,7 +43,46 @@ class OneReply implements ReplySink {
 
   take(): Reply {
     if (this.#value === null) throw protocolError('incomplete')
-    return this.#value.value
+    const { value } = this.#value
+    this.#value = null
+    return value
+  }
+
+  clear(): void {
+    this.#value = null
+  }
+}
+
+/** Decodes replies one by one, each given whole; cheaper than {@link decodeReply} where there are many. */
+export class ReplyReader {
+  readonly #options: DecodeReplyOptions
+  readonly #sink: OneReply
+  #decoder: Resp3Decoder
+
+  constructor(options: DecodeReplyOptions = {}) {
+    this.#options = options
+    this.#sink = new OneReply(options.buffers === true ? ReplyFormat.buffers : ReplyFormat.plain)
+    this.#decoder = new Resp3Decoder(this.#sink, options.limits, options)
+  }
+
+  /**
+   * @param bytes the reply, whole and alone
+   * @returns its value; an error reply as a ReplyError
+   * @throws SlotwiseError SLOTWISE_PROTOCOL when the bytes are not exactly one reply, or SLOTWISE_LIMIT_DEPTH,
+   * SLOTWISE_LIMIT_BULK, SLOTWISE_LIMIT_AGGREGATE
+   */
+  read(bytes: Buffer): Reply {
+    try {
+      this.#decoder.execute(bytes)
+      const value = this.#sink.take()
+      if (!this.#decoder.idle) throw protocolError('more than one')
+      return value
+    } catch (error) {
+      // A decoder that has failed, or holds half a reply, is of no more use.
+      this.#sink.clear()
+      this.#decoder = new Resp3Decoder(this.#sink, this.#options.limits, this.#options)
+      throw error
+    }
   }
 }
 
@@ -55,10 +94,5 @@ class OneReply implements ReplySink {
  * SLOTWISE_LIMIT_BULK, SLOTWISE_LIMIT_AGGREGATE
  */
 export function decodeReply(bytes: Buffer, options: DecodeReplyOptions = {}): Reply {
-  const sink = new OneReply(options.buffers === true ? ReplyFormat.buffers : ReplyFormat.plain)
-  const decoder = new Resp3Decoder(sink, options.limits, options)
-  decoder.execute(bytes)
-  const value = sink.take()
-  if (!decoder.idle) throw protocolError('more than one')
-  return value
+  return new ReplyReader(options).read(bytes)
 }

@@ -9,6 +9,8 @@ export interface KnownArray {
   readonly bytes: Buffer
   /** Where its elements begin, and after the last one where it ends. */
   readonly offsets: readonly number[]
+  /** The last reply found to differ in a few elements, and how: whoever reads it need not compare again. */
+  compared?: { bytes: Buffer; delta: ArrayDelta }
 }
 
 /** How another array differs from a known one: elements kept at both ends, and what stands in between instead. */
@@ -128,4 +130,9 @@ function readHeader(bytes: Buffer, pos: number, end: number): Header | null {
 function skipElement(guard: FrameGuard, bytes: Buffer, pos: number, end: number): number {
   const next = guard.walk(bytes, pos, end)
   return guard.complete ? next : -1
+}
+
+/** The same difference, for an array that begins elsewhere. */
+export function shiftDelta({ keptFirst, keptLast, between, end }: ArrayDelta, by: number): ArrayDelta {
+  return { keptFirst, keptLast, between: between.map(at => at + by), end: end + by }
 }

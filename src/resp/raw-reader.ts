@@ -5,7 +5,7 @@
 
 import { ByteCollector } from './byte-collector.js'
 import { FrameGuard } from './frame-guard.js'
-import { compareWithKnown, type KnownArray } from './known-array.js'
+import { compareWithKnown, type KnownArray, shiftDelta } from './known-array.js'
 import type { DecoderLimits } from './limits.js'
 
 export class RawReader {
@@ -52,6 +52,7 @@ export class RawReader {
       const delta = compareWithKnown(known, chunk, pos, end, this.#protocol, this.#limits)
       if (delta === null) return -1
       this.reply = Buffer.from(chunk.subarray(pos, delta.end))
+      known.compared = { bytes: this.reply, delta: shiftDelta(delta, -pos) }
       return delta.end
     }
     // What was equal so far went by unread.

@@ -185,7 +185,7 @@ export class TopologyRefresher {
 
   /** Asks one node after the other, the next one when one fails, disagrees or takes its time, until a verdict stands. */
   async #ask(hint: Node | null): Promise<ViewVerdict | SlotwiseError> {
-    const held = this.#topology.map.countCovered()
+    const held = this.#topology.map.covered
     const answers: { view: View; same: boolean }[] = []
     const failures: Error[] = []
     const asked = new Set<Node>()

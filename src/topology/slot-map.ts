@@ -1,7 +1,7 @@
 // SlotMap: which shard serves a slot, in O(1).
 // Owns    32 KiB: one 16-bit shard index for each of the 16384 slots, and a short list of shards.
-// Born    in Topology, once for each view that differs from the one before.
-// Dies    when the next one takes its place; the one after that takes over its memory.
+// Born    in Topology, for each view that names other shards than the one before; revised in place while only ranges move.
+// Dies    when the next one takes its place.
 // Holds   rows are never shared: assigning one slot changes one slot.
 
 import type { Node } from '../node/node.js'
@@ -17,35 +17,27 @@ export interface Shard {
 }
 
 export class SlotMap {
-  readonly #owners: Uint16Array
-  #shards: Shard[] = []
-
-  /** @param retired a map that nobody uses any more; its 32 KiB are used again */
-  constructor(retired?: SlotMap) {
-    this.#owners = retired === undefined ? new Uint16Array(slotCount) : retired.#owners
-    this.#owners.fill(uncovered)
-  }
+  readonly #owners = new Uint16Array(slotCount).fill(uncovered)
+  readonly #shards: Shard[] = []
+  /** Slots that somebody serves; kept, because counting them costs 60 µs. */
+  covered = 0
 
   /**
-   * A map of the same shards after some ranges have changed hands. Touches the slots of those ranges only, and shares the list of shards:
-   * this map must not be used afterwards.
+   * Some ranges have changed hands among the same shards: touches the slots of those ranges only. In place, because nothing can look in
+   * between: this runs to its end before anything else does.
    *
-   * @param before the ranges of this map, as triples of first slot, last slot and shard index
-   * @param after those of the new one
+   * @param before the ranges in use, as triples of first slot, last slot and shard index
+   * @param after those that take their place
    */
-  revised(before: readonly number[], after: readonly number[], retired?: SlotMap): SlotMap {
-    const next = new SlotMap(retired)
-    next.#owners.set(this.#owners)
-    next.#shards = this.#shards
+  revise(before: readonly number[], after: readonly number[]): void {
     const shorter = Math.min(before.length, after.length)
     let first = 0
     while (first < shorter && sameRange(before, first, after, first)) first += 3
     let last = 0
     while (last < shorter - first && sameRange(before, before.length - last - 3, after, after.length - last - 3))
       last += 3
-    next.#assignRanges(before, first, before.length - last, true)
-    next.#assignRanges(after, first, after.length - last, false)
-    return next
+    this.#assignRanges(before, first, before.length - last, true)
+    this.#assignRanges(after, first, after.length - last, false)
   }
 
   #assignRanges(ranges: readonly number[], from: number, to: number, clear: boolean): void {
@@ -60,7 +52,7 @@ export class SlotMap {
     return this.#shards.push(shard) - 1
   }
 
-  /** Gives the slots `first` to `last`, both included, to a shard. */
+  /** Gives the slots `first` to `last`, both included, to a shard. Does not count them: `covered` is set by who knows it. */
   assignRange(first: number, last: number, shardIndex: number): void {
     this.#owners.fill(shardIndex, first, last + 1)
   }
@@ -69,6 +61,7 @@ export class SlotMap {
   assign(slot: number, node: Node): void {
     let index = this.#shards.findIndex(shard => shard.primary === node)
     if (index === -1) index = this.addShard({ primary: node, replicas: [] })
+    if (this.#owners[slot] === uncovered) this.covered++
     this.#owners[slot] = index
   }
 
@@ -85,13 +78,6 @@ export class SlotMap {
 
   get shards(): readonly Shard[] {
     return this.#shards
-  }
-
-  /** Slots that somebody serves. Walks all slots: for reports, not for calls. */
-  countCovered(): number {
-    let covered = 0
-    for (const owner of this.#owners) if (owner !== uncovered) covered++
-    return covered
   }
 }
 

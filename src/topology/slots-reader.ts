@@ -4,7 +4,7 @@
 // Dies    with it.
 // Holds   reading an answer costs what differs from the one before; the same bytes give the same View object.
 
-import { decodeReply } from '../resp/decode-reply.js'
+import { ReplyReader } from '../resp/decode-reply.js'
 import { defaultLimits } from '../resp/decoder.js'
 import { compareWithKnown, type KnownArray, knowArray } from '../resp/known-array.js'
 import {
@@ -18,6 +18,7 @@ import {
 } from './view.js'
 
 export class SlotsReader {
+  readonly #replies = new ReplyReader()
   #known: KnownArray | null = null
   #view: View = buildView([])
   #askedHost = ''
@@ -40,19 +41,22 @@ export class SlotsReader {
       if (this.#readDifference(this.#known, raw, protocol, askedHost)) return this.#view
     }
     this.#shards = new Map()
-    this.#view = parseClusterSlots(decodeReply(raw), askedHost, this.#shards)
+    this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards)
     this.#known = knowArray(raw, protocol, defaultLimits)
     this.#askedHost = askedHost
     return this.#view
   }
 
   #readDifference(known: KnownArray, raw: Buffer, protocol: 2 | 3, askedHost: string): boolean {
-    const delta = compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
+    const delta =
+      known.compared?.bytes === raw
+        ? known.compared.delta
+        : compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
     if (delta === null || delta.end !== raw.length) return false
     const { keptFirst, keptLast, between } = delta
     const entries: ViewRange[] = []
     for (let i = 0; i + 1 < between.length; i++) {
-      entries.push(parseRange(decodeReply(raw.subarray(between[i], between[i + 1])), askedHost, this.#shards))
+      entries.push(parseRange(this.#replies.read(raw.subarray(between[i], between[i + 1])), askedHost, this.#shards))
     }
     this.#view = replaceRanges(this.#view, keptFirst, keptLast, entries)
     this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }

@@ -7,7 +7,7 @@
 import type { Endpoint } from '../connection/endpoint.js'
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import { Node, type NodeContext } from '../node/node.js'
-import { type Shard, SlotMap } from './slot-map.js'
+import { type Shard, SlotMap, slotCount } from './slot-map.js'
 import { noShard, sameView, type View, type ViewNode, type ViewShard } from './view.js'
 
 export class Topology {
@@ -17,8 +17,6 @@ export class Topology {
   /** Retired nodes whose last replies are still to come. */
   readonly #retiring = new Set<Node>()
   #map = new SlotMap()
-  /** The map before, whose memory the next one gets. */
-  #retiredMap: SlotMap | undefined = undefined
   #view: View | null = null
   /** Times the nodes have been named anew. */
   #rebuilds = 0
@@ -72,7 +70,8 @@ export class Topology {
   /** Fixes one server for everything: a standalone server. */
   fix(endpoint: Endpoint): void {
     const node = this.nodeFor(endpoint)
-    this.#map.assignRange(0, 16383, this.#map.addShard({ primary: node, replicas: [] }))
+    this.#map.assignRange(0, slotCount - 1, this.#map.addShard({ primary: node, replicas: [] }))
+    this.#map.covered = slotCount
     this.#primaries = [node]
   }
 
@@ -143,19 +142,18 @@ export class Topology {
   }
 
   /**
-   * Takes over a view: builds the new map aside, replaces the old one by one reference, retires nodes that are gone.
+   * Takes over a view. Where it names the same shards, only the ranges that moved are touched; else the new map is built aside,
+   * replaces the old one by one reference, and nodes that are gone are retired.
    * Returns false when nothing changed. Must not be called with a view that covers nothing.
    */
   apply(view: View): boolean {
     if (view.covered === 0) throw new Error('Topology: an empty view')
     if (this.holds(view)) return false
     const previous = this.#view
-    const map =
-      previous !== null && !this.#patched && sameShards(previous, view)
-        ? this.#map.revised(previous.ranges, view.ranges, this.#retiredMap)
-        : this.#rebuild(view)
-    this.#retiredMap = this.#map
-    this.#map = map
+    if (previous !== null && !this.#patched && sameShards(previous, view)) {
+      this.#map.revise(previous.ranges, view.ranges)
+    } else this.#map = this.#rebuild(view)
+    this.#map.covered = view.covered
     this.#view = view
     this.#patched = false
     return true
@@ -164,7 +162,7 @@ export class Topology {
   /** Another set of shards: names every node anew, and retires those that are named no longer. */
   #rebuild(view: View): SlotMap {
     const stamp = ++this.#rebuilds
-    const map = new SlotMap(this.#retiredMap)
+    const map = new SlotMap()
     const shards = new Map<ViewShard, Shard>()
     for (const viewShard of view.shards) {
       // The same object says that nothing about this shard has changed.

@@ -134,15 +134,15 @@ export function replaceRanges(view: View, keptFirst: number, keptLast: number, b
     replaced.push(first, last, index)
   }
   const lastAt = ranges.length - 3 * keptLast
+  const next = { shards, ranges: ranges.slice(0, 3 * keptFirst).concat(replaced, ranges.slice(lastAt)), covered }
   let lost = false
   for (let i = 3 * keptFirst; i < lastAt; i += 3) {
     const index = ranges[i + 2] as number
     if (index === noShard) continue
-    covered -= (ranges[i + 1] as number) - (ranges[i] as number) + 1
-    if (!ownsOneOf(replaced, index)) lost = true
+    next.covered -= (ranges[i + 1] as number) - (ranges[i] as number) + 1
+    // Most shards that lose a range have gained another, or kept some.
+    if (!ownsOneOf(replaced, index) && !ownsOneOf(next.ranges, index)) lost = true
   }
-  const next = { shards, ranges: ranges.slice(0, 3 * keptFirst).concat(replaced, ranges.slice(lastAt)), covered }
-  // A shard that has lost a range may have lost its last one.
   return lost ? buildView(rangesOf(next)) : next
 }
 

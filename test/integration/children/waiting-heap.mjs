@@ -3,7 +3,8 @@
 import { createClient } from '../../../dist/core.js'
 
 const [port, calls, valueBytes, maxQueuedBytes] = process.argv.slice(2).map(Number)
-const open = () => createClient({ cluster: [`127.0.0.1:${port}`], maxQueuedBytes, maxQueueAgeMs: 60_000, timeoutMs: 60_000 })
+const open = () =>
+  createClient({ cluster: [`127.0.0.1:${port}`], maxQueuedBytes, maxQueueAgeMs: 60_000, timeoutMs: 60_000 })
 const turn = () => new Promise(resolve => setImmediate(resolve))
 const heap = () => {
   global.gc()

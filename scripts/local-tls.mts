@@ -1,0 +1,57 @@
+// LocalTls: throw-away certificates for servers on this host.
+// Source: openssl(1), x509v3_config(5).
+
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Paths of PEM files. */
+export interface CertificateFiles {
+  cert: string
+  key: string
+}
+
+export interface TestCertificates {
+  /** Certificate of the authority that has signed all of them. */
+  ca: string
+  /** Certificate of an authority that has signed none of them. */
+  otherCa: string
+  /** For `localhost`, 127.0.0.1 and ::1. */
+  server: CertificateFiles
+  /** For `redis.test` and 127.0.0.1, and not for `localhost`. */
+  named: CertificateFiles
+  client: CertificateFiles
+}
+
+/**
+ * Makes certificates that are good for one day.
+ * @param dir an existing folder; the files stay there
+ */
+export function makeTestCertificates(dir: string): TestCertificates {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const files = (name: string): CertificateFiles => ({ cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) })
+
+  const authority = (name: string): string => {
+    const { cert, key } = files(name)
+    openssl('req', '-x509', ...newKey, '-days', '1', '-subj', `/CN=slotwise test ${name}`, '-keyout', key, '-out', cert)
+    return cert
+  }
+  const signed = (name: string, extensions: string): CertificateFiles => {
+    const { cert, key } = files(name)
+    const [request, extensionFile] = [join(dir, `${name}.csr`), join(dir, `${name}.ext`)]
+    writeFileSync(extensionFile, `basicConstraints=CA:FALSE\n${extensions}\n`)
+    openssl('req', '-new', ...newKey, '-subj', `/CN=slotwise test ${name}`, '-keyout', key, '-out', request)
+    const issuer = ['-CA', files('ca').cert, '-CAkey', files('ca').key, '-CAcreateserial']
+    openssl('x509', '-req', '-in', request, ...issuer, '-days', '1', '-extfile', extensionFile, '-out', cert)
+    return { cert, key }
+  }
+
+  return {
+    ca: authority('ca'),
+    otherCa: authority('other-ca'),
+    server: signed('server', 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1'),
+    named: signed('named', 'subjectAltName=DNS:redis.test,IP:127.0.0.1'),
+    client: signed('client', 'subjectAltName=DNS:client.test'),
+  }
+}
