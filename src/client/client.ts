@@ -11,7 +11,6 @@ import {
   blockingTimeoutMs,
   CommandFlag,
   type CommandSpec,
-  isBlocking,
   resolveCommand,
   slotOfCommand,
   specOf,
@@ -153,8 +152,10 @@ export class Client {
 
   #start({ spec, head, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
     if (this.#state === 'idle') this.#open()
-    const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(spec, args) : options.timeoutMs
+    const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
+    const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(blockingMs) : options.timeoutMs
     const call = this.#issuer.issue(spec, head, args, slot, options.flags | flags, timeoutMs, resolve)
+    if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
     if (call.settled) return
     if (this.#state === 'closing' || this.#state === 'closed') call.fail(closedError())
@@ -162,11 +163,10 @@ export class Client {
   }
 
   /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
-  #defaultTimeoutMs(spec: CommandSpec, args: readonly Argument[]): number {
-    const timeoutMs = this.#config.timeoutMs === 0 ? noTimeoutMs : this.#config.timeoutMs
-    if (!isBlocking(spec, args)) return timeoutMs
-    const blockMs = blockingTimeoutMs(spec, args)
-    return blockMs === null ? timeoutMs : blockMs === 0 ? noTimeoutMs : Math.min(timeoutMs + blockMs, noTimeoutMs)
+  #defaultTimeoutMs(blockingMs: number | null): number {
+    const { timeoutMs } = this.#config
+    if (timeoutMs === 0 || blockingMs === 0) return noTimeoutMs
+    return Math.min(timeoutMs + (blockingMs ?? 0), noTimeoutMs)
   }
 
   // ---- life

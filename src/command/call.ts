@@ -57,6 +57,8 @@ export interface CallMaker {
 
 /** What few calls have. */
 export interface CallExtras {
+  /** How long it may block on the server, in milliseconds; Infinity for ever. */
+  blockingMs?: number
   /** How often it was sent in vain. */
   retries?: number
   /** MOVED and ASK replies it has got. */

@@ -6,7 +6,6 @@
 
 import type { Socket } from 'node:net'
 import { type Call, CallFlag, noTimeoutMs } from '../command/call.js'
-import { isBlocking } from '../command/command.js'
 import type { Issuer } from '../command/issuer.js'
 import { type ErrorDetails, type ReplyError, SlotwiseError, stacklessError } from '../errors.js'
 import { createDecoder } from '../resp/create-decoder.js'
@@ -244,8 +243,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     const head = this.#queue.peekSent()
     const replyDue = head !== undefined
     const silentMs = this.#turn.now() - (replyDue ? Math.max(this.#lastReadAt, this.#dueSince) : this.#lastReadAt)
-    const blocking = replyDue && isBlocking(head.spec, head.args)
-    const verdict = liveness({ silentMs, replyDue, blocking }, this.#options)
+    const verdict = liveness({ silentMs, replyDue, blockingMs: head?.extras?.blockingMs ?? 0 }, this.#options)
     if (verdict.kind === 'alive') this.#armWatch(verdict.lookAgainMs)
     else if (verdict.kind === 'ping') {
       // Calls that wait for the socket to drain are as good a question as a PING.

@@ -12,20 +12,20 @@ export interface Silence {
   silentMs: number
   /** Commands have been written and not answered. */
   replyDue: boolean
-  /** The command to be answered next may rightly take its time on the server (BLPOP and its like). */
-  blocking: boolean
+  /** How long the command to be answered next may rightly block on the server: 0 for most, Infinity for ever. */
+  blockingMs: number
 }
 
 export type LivenessVerdict =
   /** Look again after this many milliseconds. */
   { kind: 'alive'; lookAgainMs: number } | { kind: 'ping' } | { kind: 'silent' }
 
-export function liveness({ silentMs, replyDue, blocking }: Silence, limits: LivenessLimits): LivenessVerdict {
+export function liveness({ silentMs, replyDue, blockingMs }: Silence, limits: LivenessLimits): LivenessVerdict {
   const { pingIntervalMs, silenceTimeoutMs } = limits
-  if (blocking) return { kind: 'alive', lookAgainMs: pingIntervalMs }
   if (replyDue) {
-    if (silentMs >= silenceTimeoutMs) return { kind: 'silent' }
-    return { kind: 'alive', lookAgainMs: silenceTimeoutMs - silentMs }
+    if (blockingMs === Infinity) return { kind: 'alive', lookAgainMs: pingIntervalMs }
+    const leftMs = blockingMs + silenceTimeoutMs - silentMs
+    return leftMs <= 0 ? { kind: 'silent' } : { kind: 'alive', lookAgainMs: leftMs }
   }
   if (silentMs >= pingIntervalMs) return { kind: 'ping' }
   return { kind: 'alive', lookAgainMs: pingIntervalMs - silentMs }

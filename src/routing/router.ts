@@ -41,6 +41,8 @@ export class Router {
   /** Calls in the pause before another try. */
   readonly #paused: CallQueue
   #pauseTimer: NodeJS.Timeout | null = null
+  /** The reply that made a call wait last. */
+  #pauseReason: Error | null = null
   /** Slots with a call in the pause. */
   readonly #held = new Set<number>()
   #stopReason: SlotwiseError | null = null
@@ -57,7 +59,7 @@ export class Router {
     this.#issuer = issuer
     this.#listener = listener
     this.#parked = new CallQueue(() => listener.situation())
-    this.#paused = new CallQueue(() => ({}))
+    this.#paused = new CallQueue(this.#pauseSituation)
   }
 
   /** Sends the call to the node that serves its slot, or keeps it until there is one. */
@@ -178,8 +180,11 @@ export class Router {
 
   // ---- the pause
 
+  readonly #pauseSituation = (): ErrorDetails => (this.#pauseReason === null ? {} : { cause: this.#pauseReason })
+
   #pause(call: Call): void {
-    if (!this.#issuer.admit(call, this.#listener.situation)) return
+    this.#pauseReason = call.extras?.lastError ?? this.#pauseReason
+    if (!this.#issuer.admit(call, this.#pauseSituation)) return
     if (call.slot >= 0) this.#held.add(call.slot)
     this.#paused.push(call)
     if (this.#pauseTimer !== null) return

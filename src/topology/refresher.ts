@@ -54,6 +54,8 @@ export class TopologyRefresher {
   readonly #listener: RefresherListener
   #timer: NodeJS.Timeout | null = null
   #timerIsUrgent = false
+  /** The timer is there to try another seed, not to keep rounds apart. */
+  #hedging = false
   #periodTimer: NodeJS.Timeout | null = null
   /** The strongest evidence that no round has looked into yet. */
   #evidence: Evidence | null = null
@@ -117,10 +119,11 @@ export class TopologyRefresher {
   #schedule(): void {
     const urgent = this.#evidence === 'urgent'
     if (this.#timer !== null) {
-      // An urgent ring does not wait for an interval that redirects have stretched.
-      if (this.#timerIsUrgent || !urgent) return
+      // An urgent ring does not wait for an interval that redirects have stretched, and nothing waits out a hedge.
+      if (!this.#hedging && (this.#timerIsUrgent || !urgent)) return
       clearTimeout(this.#timer)
     }
+    this.#hedging = false
     this.#timerIsUrgent = urgent
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
     const quietMs = performance.now() - this.#endedAt
@@ -135,7 +138,8 @@ export class TopologyRefresher {
     if (this.#topology.readyNodes().length === 0) {
       // Nobody to ask. Nodes redial by themselves, and onNodeReady() comes back here. A seed that neither answers nor
       // refuses does not hold up the others.
-      if (this.#topology.openAny()) this.#timer = setTimeout(this.#onTimer, hedgeMs)
+      this.#hedging = this.#topology.openAny()
+      if (this.#hedging) this.#timer = setTimeout(this.#onTimer, hedgeMs)
       return
     }
     void this.#round()

@@ -152,14 +152,20 @@ export class Topology {
     const previous = this.#view
     if (previous !== null && !this.#patched && sameShards(previous, view)) {
       this.#map.revise(previous.ranges, view.ranges)
-    } else this.#map = this.#rebuild(view)
+      this.#map.covered = view.covered
+      this.#view = view
+      return true
+    }
+    this.#map = this.#rebuild(view)
     this.#map.covered = view.covered
     this.#view = view
     this.#patched = false
+    // Last of all: what these nodes hand back is routed at once, and must find the new map.
+    this.#retireUnnamed()
     return true
   }
 
-  /** Another set of shards: names every node anew, and retires those that are named no longer. */
+  /** Another set of shards: builds the map aside, and stamps every node that is named. */
   #rebuild(view: View): SlotMap {
     const stamp = ++this.#rebuilds
     const map = new SlotMap()
@@ -179,7 +185,6 @@ export class Topology {
     }
     this.#shards = shards
     this.#primaries = [...shards.values()].map(shard => shard.primary)
-    this.#retireUnnamed(stamp)
     return map
   }
 
@@ -193,9 +198,9 @@ export class Topology {
     return node
   }
 
-  #retireUnnamed(stamp: number): void {
+  #retireUnnamed(): void {
     for (const [key, node] of this.#nodes) {
-      if (node.namedBy === stamp) continue
+      if (node.namedBy === this.#rebuilds) continue
       this.#nodes.delete(key)
       this.#retiring.add(node)
       node.retire(
