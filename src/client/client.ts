@@ -158,7 +158,8 @@ export class Client {
     if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
     if (call.settled) return
-    if (this.#state === 'closing' || this.#state === 'closed') call.fail(closedError())
+    if (this.#state === 'closing' || this.#state === 'closed')
+      call.failWith('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
     else this.#router.dispatch(call)
   }
 

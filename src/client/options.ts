@@ -203,7 +203,8 @@ function resolveNumbers(
   const numbers = {} as Record<NumberName, number>
   for (const name of Object.keys(numberRules) as NumberName[]) {
     const rule: NumberRule = numberRules[name]
-    const value = given[name] ?? (name === 'database' ? fromAddress.database : null) ?? rule.default
+    const otherwise = (name === 'database' ? fromAddress.database : null) ?? rule.default
+    const value = given[name] === undefined ? otherwise : given[name]
     if (!Number.isInteger(value) || (value as number) < rule.min || (value as number) > rule.max) {
       throw invalid(name, `must be a whole number from ${rule.min} to ${rule.max}`)
     }

@@ -78,6 +78,8 @@ export const noTimeoutMs = 2 ** 30
 
 const noArguments: readonly Argument[] = []
 
+function settled(): void {}
+
 export class Call implements Deadlined, Chargeable {
   // TypeScript's `private` here, not `#`: private methods cost each instance a brand, and this is the object of which
   // there are 200,000 a second.
@@ -100,7 +102,7 @@ export class Call implements Deadlined, Chargeable {
   holder: CallHolder | null
   extras: CallExtras | null
   // A promise's resolve function alone: keeping its reject function, too, would cost each waiting call 56 B.
-  private readonly resolve: (outcome: Outcome) => void
+  private resolve: (outcome: Outcome) => void
 
   constructor(
     maker: CallMaker,
@@ -164,14 +166,12 @@ export class Call implements Deadlined, Chargeable {
 
   fulfil(value: Reply): void {
     if (this.current === 'settled') return
-    this.settle()
-    this.resolve(value)
+    this.settle()(value)
   }
 
   fail(error: Error): void {
     if (this.current === 'settled') return
-    this.settle()
-    this.resolve(this.has(CallFlag.errorAsValue) ? error : Promise.reject(error))
+    this.settle()(this.has(CallFlag.errorAsValue) ? error : Promise.reject(error))
   }
 
   /** Fails with one of this client's own errors, with what this call knows of its own life added to it. */
@@ -198,17 +198,22 @@ export class Call implements Deadlined, Chargeable {
     this.failWith('SLOTWISE_ABORTED', 'The call was aborted', { cause: reason, phase })
   }
 
-  private settle(): void {
+  /** Gives up everything but the place in the queue, which may stay for a while, and returns the way to the caller. */
+  private settle(): (outcome: Outcome) => void {
     const wasSent = this.current === 'sent'
     this.to('settled')
     const holder = this.holder
     if (holder !== null) {
       this.holder = null
       holder.forget(this, wasSent)
-      // A place in a queue may outlive the call by a while; its payload must not.
-      this.args = noArguments
     }
     this.maker.onSettled(this)
+    const { resolve } = this
+    if (holder !== null) {
+      this.args = noArguments
+      this.resolve = settled
+    }
+    return resolve
   }
 }
 

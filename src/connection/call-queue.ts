@@ -78,6 +78,13 @@ export class CallQueue implements CallHolder {
   forget(_call: Call, wasSent: boolean): void {
     if (wasSent) return
     this.#dead++
+    // Calls that wait together mostly expire in the order in which they came.
+    if (this.#sent === 0) {
+      while (this.#calls.peekFront()?.settled === true) {
+        this.#calls.shift()
+        this.#dead--
+      }
+    }
     if (this.#dead >= sweepAt && this.#dead * 2 > this.#calls.length - this.#sent) this.#sweep()
   }
 

@@ -12,7 +12,7 @@ import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../error
 import type { Node } from '../node/node.js'
 import type { Evidence } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
-import { mayResend, type ResendMode, verdict } from './verdict.js'
+import { endedByReply, mayResend, type ResendMode, verdict } from './verdict.js'
 
 export interface RouterOptions {
   /** False for a standalone server. */
@@ -140,8 +140,14 @@ export class Router {
   /** A node can no longer serve these calls: sends again what may be, fails the rest. */
   onHandBack({ unsent, unanswered }: HandBack, reason: SlotwiseError): void {
     const again: Call[] = []
+    // The reply that could not be read would be as unreadable again, and take the connection of all the others with it again.
+    const unreadable = endedByReply(reason) ? unanswered[0] : undefined
     for (const call of unanswered) {
-      if (this.#stopReason === null && mayResend(this.#options.resend, call.has(CallFlag.repeatable))) {
+      if (
+        this.#stopReason === null &&
+        call !== unreadable &&
+        mayResend(this.#options.resend, call.has(CallFlag.repeatable))
+      ) {
         call.markUnsent(true, reason)
         again.push(call)
       } else if (this.#stopReason !== null) call.fail(stopped(this.#issuer, call, this.#stopReason))

@@ -1,7 +1,7 @@
 // Verdict: what an error reply means for the call that got it. Pure.
 // Source: cluster spec, "Redirection and resharding"; error codes of Redis.
 
-import { parseRedirect, type Redirect, type ReplyError } from '../errors.js'
+import { parseRedirect, type Redirect, type ReplyError, type SlotwiseError } from '../errors.js'
 
 export type Verdict =
   /** The slot lives elsewhere from now on: assign it, send the call there. */
@@ -45,4 +45,16 @@ export type ResendMode = 'safe' | 'all' | 'none'
 /** Whether a call that was written and not answered is sent again on another connection. */
 export function mayResend(mode: ResendMode, repeatable: boolean): boolean {
   return mode === 'all' || (mode === 'safe' && repeatable)
+}
+
+const replyFaults: ReadonlySet<string> = new Set([
+  'SLOTWISE_PROTOCOL',
+  'SLOTWISE_LIMIT_DEPTH',
+  'SLOTWISE_LIMIT_BULK',
+  'SLOTWISE_LIMIT_AGGREGATE',
+])
+
+/** True when a connection was ended because of what the server had sent, that is by the reply that was due next. */
+export function endedByReply(reason: SlotwiseError): boolean {
+  return replyFaults.has(reason.code)
 }

@@ -130,6 +130,7 @@ describe('a server that cannot be reached', () => {
 
   it('has a name that nobody knows: CONNECT_FAILED, ENOTFOUND', async () => {
     const client = test.client({ server: 'no-such-host.invalid:6379', ...brief, timeoutMs: 3000, maxQueueAgeMs: 3000 })
+    const connecting = failureOf(client.connect())
     await eventually(() => expect(client.inspect().dialFailures).toBeGreaterThan(0))
     const error = await failureOf(client.execute('GET', ['k'], { timeoutMs: 100 }))
     // EAI_AGAIN where there is no name server at all.
@@ -138,6 +139,8 @@ describe('a server that cannot be reached', () => {
       'SLOTWISE_CONNECT_FAILED',
       expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/),
     ])
+    client.destroy()
+    expect(await connecting).toMatchObject({ code: 'SLOTWISE_CLOSED' })
   })
 
   it('is one of several seeds: the cause lists each of them', async () => {

@@ -1,0 +1,497 @@
+// Scripted peers: what real servers do rarely, and what no server should ever do.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client, CommonOptions } from 'slotwise/core'
+import { describe, expect, it } from 'vitest'
+import { codesOf, failureOf, useClients } from '../support/clients.js'
+import {
+  array,
+  bulk,
+  type Layout,
+  moved,
+  type ScriptedConnection,
+  ScriptedServer,
+  silence,
+  startPair,
+} from '../support/scripted-server.js'
+import { eventually, expectSettled, keyIn } from '../support/settled.js'
+
+const test = useClients()
+
+interface Pair {
+  a: ScriptedServer
+  b: ScriptedServer
+  layout: Layout
+  client: Client
+}
+
+/** Slots of the two: a slot of `a`, a slot of `b`. */
+const [slotOfA, slotOfB] = [100, 10_000]
+
+/** A client with a connection to both; each answers GET with its own letter unless a script says otherwise. */
+async function connectedPair(options: CommonOptions = {}): Promise<Pair> {
+  const pair = await startPair()
+  test.keep(pair.a).handler = serveAs('a')
+  test.keep(pair.b).handler = serveAs('b')
+  const client = test.client({ cluster: [pair.a.address, pair.b.address], ...options })
+  await Promise.all([slotOfA, slotOfB].map(slot => client.execute('GET', [keyIn(slot)])))
+  expect([pair.a.accepted, pair.b.accepted]).toEqual([1, 1])
+  return { ...pair, client }
+}
+
+function serveAs(letter: string): (command: string[]) => string | undefined {
+  return ([name]) => (name === 'GET' ? bulk(letter) : name === 'SET' ? '+OK\r\n' : undefined)
+}
+
+/** One server that is no cluster, and a client with a connection to it. */
+async function connectedSingle(options: CommonOptions = {}): Promise<{ server: ScriptedServer; client: Client }> {
+  const server = test.keep(await ScriptedServer.start(serveAs('value')))
+  const client = test.client({ server: server.address, backoffMaxMs: 100, ...options })
+  await client.connect()
+  return { server, client }
+}
+
+/** Makes the client look at the topology: a call of the slot of `node` is refused once. */
+async function forceRefresh(client: Client, node: ScriptedServer, slot: number): Promise<void> {
+  const handler = node.handler
+  let refused = false
+  node.handler = (command, connection) => {
+    if (command[0] !== 'GET' || refused) return handler(command, connection)
+    refused = true
+    return '-CLUSTERDOWN The cluster is down\r\n'
+  }
+  const before = client.inspect().refreshes
+  await client.execute('GET', [keyIn(slot)])
+  node.handler = handler
+  await eventually(() => expect(client.inspect().refreshes).toBeGreaterThan(before))
+}
+
+describe('MOVED', () => {
+  it('300 times in a row costs two looks at the topology at the most, and no socket', async () => {
+    const { a, b, client } = await connectedPair()
+    const served = new Map<string, number>()
+    a.handler = ([name, key]) => (name === 'GET' ? moved(Number(served.get(key as string)), b) : undefined)
+    const before = client.inspect()
+    const connections = [a.accepted, b.accepted]
+    for (let i = 0; i < 300; i++) {
+      const slot = i * 27
+      served.set(keyIn(slot), slot)
+      expect(await client.execute('GET', [keyIn(slot)])).toBe('b')
+    }
+    const after = client.inspect()
+    expect(after.redirects.moved - before.redirects.moved).toBe(300)
+    expect(after.refreshes - before.refreshes).toBeLessThanOrEqual(2)
+    expect([a.accepted, b.accepted]).toEqual(connections)
+    expect(after.dials).toBe(before.dials)
+  })
+
+  it('re-points that one slot, and no other of its range', async () => {
+    const { a, b, client } = await connectedPair({ refreshMinIntervalMs: 60_000, refreshMaxIntervalMs: 60_000 })
+    a.handler = ([name, key]) => {
+      if (name !== 'GET') return undefined
+      return key === keyIn(slotOfA) ? moved(slotOfA, b) : bulk('a')
+    }
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('b')
+    const seenByA = a.count('GET')
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('b')
+    expect(a.count('GET')).toBe(seenByA)
+    for (const slot of [0, slotOfA - 1, slotOfA + 1, 8191]) expect(await client.execute('GET', [keyIn(slot)])).toBe('a')
+    expect(client.inspect()).toMatchObject({ redirects: { moved: 1 }, slotsCovered: 16384 })
+  })
+
+  it('with no host means the host that answered', async () => {
+    const { a, b, client } = await connectedPair()
+    a.handler = ([name]) => (name === 'GET' ? `-MOVED ${slotOfA} :${b.port}\r\n` : undefined)
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('b')
+    expect(client.inspect()).toMatchObject({ nodes: 2, dials: 2 })
+  })
+
+  it("that is not to be understood is the caller's", async () => {
+    const { a, client } = await connectedPair()
+    for (const text of ['MOVED', 'MOVED 1', 'MOVED x 127.0.0.1:1', 'MOVED 16384 127.0.0.1:1', 'MOVED 1 127.0.0.1:0']) {
+      a.handler = ([name]) => (name === 'GET' ? `-${text}\r\n` : undefined)
+      expect(await failureOf(client.execute('GET', [keyIn(slotOfA)]))).toMatchObject({ code: 'MOVED', message: text })
+    }
+    expect(client.inspect()).toMatchObject({ nodes: 2, dials: 2 })
+  })
+
+  it('of a node to itself ends, at the pace of the retries', async () => {
+    const { a, client } = await connectedPair({ maxRedirects: 8, retryDelayMs: 50 })
+    a.handler = ([name]) => (name === 'GET' ? moved(slotOfA, a) : undefined)
+    const before = a.count('GET')
+    const startedAt = performance.now()
+    const errors = await Promise.all(
+      Array.from({ length: 20 }, () => failureOf(client.execute('GET', [keyIn(slotOfA)]))),
+    )
+    const elapsedMs = performance.now() - startedAt
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'SLOTWISE_TOO_MANY_REDIRECTS', cause: { code: 'MOVED' } })
+    }
+    // One try and eight more a call, each behind a pause of at least three quarters of the delay.
+    expect(a.count('GET') - before).toBe(20 * 9)
+    expect(elapsedMs).toBeGreaterThan(8 * 0.75 * 50 - 20)
+    expect(a.accepted).toBe(1)
+  })
+
+  it('in a circle of two nodes ends', async () => {
+    const { a, b, client } = await connectedPair()
+    a.handler = ([name]) => (name === 'GET' ? moved(slotOfA, b) : undefined)
+    b.handler = ([name]) => (name === 'GET' ? moved(slotOfA, a) : undefined)
+    const before = a.count('GET') + b.count('GET')
+    const asked = a.count('CLUSTER SLOTS') + b.count('CLUSTER SLOTS')
+    const until = performance.now() + 1000
+    let calls = 0
+    for (; performance.now() < until; calls++) {
+      const error = await failureOf(client.execute('GET', [keyIn(slotOfA)], { timeoutMs: 5000 }))
+      expect(error.code).toBe('SLOTWISE_TOO_MANY_REDIRECTS')
+      await delay(20)
+    }
+    expect(a.count('GET') + b.count('GET') - before).toBeLessThanOrEqual(17 * calls)
+    // However many redirects there were: about one look a second.
+    expect(a.count('CLUSTER SLOTS') + b.count('CLUSTER SLOTS') - asked).toBeLessThanOrEqual(3)
+    expect([a.accepted, b.accepted]).toEqual([1, 1])
+  })
+
+  it('ends with TIMEOUT when the deadline comes before the last redirect', async () => {
+    const { a, client } = await connectedPair({ retryDelayMs: 100 })
+    a.handler = ([name]) => (name === 'SET' ? moved(slotOfA, a) : undefined)
+    const error = await failureOf(client.execute('SET', [keyIn(slotOfA), 1], { timeoutMs: 300 }))
+    expect(error).toMatchObject({ code: 'SLOTWISE_TIMEOUT', maybeExecuted: false, cause: { code: 'MOVED' } })
+    expect(a.count('SET')).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('a look at the topology', () => {
+  const soon = { refreshMinIntervalMs: 10, refreshMaxIntervalMs: 10, retryDelayMs: 20 }
+
+  it.each(['nothing', 'half of it'] as const)('does not believe one node that knows %s', async what => {
+    const { a, b, layout, client } = await connectedPair(soon)
+    a.layout = what === 'nothing' ? [] : layout.slice(0, 1)
+    const asked = a.count('CLUSTER SLOTS')
+    while (a.count('CLUSTER SLOTS') < asked + 3) {
+      await forceRefresh(client, b, slotOfB)
+      expect(client.inspect()).toMatchObject({ slotsCovered: 16384, nodes: 2 })
+    }
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('a')
+    expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('b')
+    expect([a.accepted, b.accepted]).toEqual([1, 1])
+  })
+
+  it('believes two nodes that know half of it', async () => {
+    const { a, b, layout, client } = await connectedPair(soon)
+    a.layout = b.layout = [[0, 8191, a.port] as const, [16_000, 16_383, b.port] as const]
+    await forceRefresh(client, a, slotOfA)
+    await eventually(() => expect(client.inspect().slotsCovered).toBe(8192 + 384))
+    const waiting = client.execute('GET', [keyIn(slotOfB)])
+    await delay(50)
+    expect(client.inspect().queued).toBe(1)
+    a.layout = b.layout = layout
+    expect(await waiting).toBe('b')
+    expect(client.inspect().slotsCovered).toBe(16384)
+  })
+
+  it('never believes that there are no slots, whoever says so', async () => {
+    const { a, b, client } = await connectedPair(soon)
+    a.layout = b.layout = []
+    await forceRefresh(client, a, slotOfA)
+    await eventually(() => expect(a.count('CLUSTER SLOTS')).toBeGreaterThan(3))
+    expect(client.inspect()).toMatchObject({ slotsCovered: 16384, nodes: 2 })
+    expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('b')
+  })
+
+  it('goes to another node when one says nothing', async () => {
+    const { a, b, client } = await connectedPair({ ...soon, drainTimeoutMs: 50 })
+    a.mute = true
+    // Only b knows that a has left.
+    b.layout = [[0, 16_383, b.port]]
+    const asked = a.count('CLUSTER SLOTS')
+    const startedAt = performance.now()
+    while (a.count('CLUSTER SLOTS') === asked && client.inspect().nodes === 2) await forceRefresh(client, b, slotOfB)
+    await eventually(() => expect(client.inspect().nodes).toBe(1))
+    expect(performance.now() - startedAt).toBeLessThan(1500)
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('b')
+  })
+
+  it.each([
+    ['says nothing', silence],
+    ['knows no slots', '*0\r\n'],
+    ['is no cluster', '-ERR This instance has cluster support disabled\r\n'],
+  ] as const)('goes to the next seed at the start when the first %s', async (_, answer) => {
+    const { a, b } = await startPair()
+    test.keep(a).handler = ([name]) => (name === 'CLUSTER' ? answer : name === 'GET' ? bulk('a') : undefined)
+    test.keep(b).handler = serveAs('b')
+    const client = test.client({ cluster: [a.address, b.address] })
+    const startedAt = performance.now()
+    expect(await client.execute('GET', [keyIn(slotOfB)], { timeoutMs: 4500 })).toBe('b')
+    expect(performance.now() - startedAt).toBeLessThan(4000)
+  })
+})
+
+describe('a refusal that goes away', () => {
+  it.each([
+    "READONLY You can't write against a read only replica.",
+    'LOADING Redis is loading the dataset in memory',
+    'CLUSTERDOWN The cluster is down',
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    'TRYAGAIN Multiple keys request during rehashing of slot',
+  ])('%s', async text => {
+    const { a, client } = await connectedPair({ retryDelayMs: 20 })
+    const serve = a.handler
+    let refusals = 0
+    a.handler = (command, connection) => {
+      if (command[0] !== 'SET' || refusals === 4) return serve(command, connection)
+      refusals++
+      return `-${text}\r\n`
+    }
+    expect(await client.execute('SET', [keyIn(slotOfA), 1])).toBe('OK')
+    expect([a.count('SET'), client.inspect().retries]).toEqual([5, 4])
+    expect(client.inspect().queuedBytes).toBe(0)
+  })
+
+  it('keeps the order of its slot, even when the slot moves meanwhile', async () => {
+    const { a, b, client } = await connectedPair({ retryDelayMs: 200, refreshMinIntervalMs: 10 })
+    const serve = a.handler
+    a.handler = (command, connection) =>
+      command[0] === 'SET' ? '-CLUSTERDOWN The cluster is down\r\n' : serve(command, connection)
+    const key = keyIn(slotOfA)
+    const first = client.execute('SET', [key, 1])
+    await eventually(() => expect(client.inspect().retries).toBe(1), 1000, 1)
+    a.layout = b.layout = [[0, 0, a.port] as const, [1, 16_383, b.port] as const]
+    const second = client.execute('SET', [key, 2])
+    // Another slot is not held up.
+    expect(await client.execute('SET', [keyIn(slotOfB), 'other'])).toBe('OK')
+    const asked = client.inspect().refreshes
+    await eventually(() => expect(client.inspect().refreshes).toBeGreaterThan(asked))
+    const third = client.execute('SET', [key, 3])
+    expect(await Promise.all([first, second, third])).toEqual(['OK', 'OK', 'OK'])
+    expect(b.seen('SET').filter(([, name]) => name === key)).toEqual(
+      [1, 2, 3].map(value => ['SET', key, String(value)]),
+    )
+    expect(a.seen('SET')).toEqual([['SET', key, '1']])
+  })
+})
+
+describe('a connection that breaks in the middle of a reply', () => {
+  const cutAt = (name: string, how: (connection: ScriptedConnection) => void) => {
+    let cuts = 0
+    return (command: string[], connection: ScriptedConnection) => {
+      if (command[0] !== name || cuts === 1) return serveAs('value')(command)
+      cuts++
+      how(connection)
+      return silence
+    }
+  }
+
+  it.each([
+    ['closed', (connection: ScriptedConnection) => connection.cut('$5\r\nval')],
+    ['reset', (connection: ScriptedConnection) => connection.reset()],
+  ] as const)('(%s) sends reads again', async (_, how) => {
+    const { server, client } = await connectedSingle()
+    server.handler = cutAt('GET', how)
+    const reads = Array.from({ length: 10 }, () => client.execute('GET', ['k']))
+    expect(new Set(await Promise.all(reads))).toEqual(new Set(['value']))
+    expect(server.accepted).toBe(2)
+    expectSettled(client)
+  })
+
+  it.each([
+    ['closed', (connection: ScriptedConnection) => connection.cut('+O')],
+    ['reset', (connection: ScriptedConnection) => connection.reset()],
+  ] as const)('(%s) fails writes, which the server has seen once', async (_, how) => {
+    const { server, client } = await connectedSingle()
+    server.handler = cutAt('SET', how)
+    const error = await failureOf(client.execute('SET', ['k', 'v']))
+    expect(error).toMatchObject({
+      code: 'SLOTWISE_CONNECTION_LOST',
+      maybeExecuted: true,
+      command: 'SET',
+      phase: 'flight',
+      endpoint: server.address,
+    })
+    expect(await client.execute('GET', ['k'])).toBe('value')
+    expect(server.count('SET')).toBe(1)
+  })
+
+  it('sends a write again that may run twice, and a read not when nothing may be', async () => {
+    const { server, client } = await connectedSingle()
+    server.handler = cutAt('SET', connection => connection.cut())
+    expect(await client.execute('SET', ['k', 'v'], { idempotent: true })).toBe('OK')
+    expect(server.count('SET')).toBe(2)
+    const strict = test.client({ server: server.address, resend: 'none' })
+    server.handler = cutAt('GET', connection => connection.cut('$5\r\nval'))
+    expect(await failureOf(strict.execute('GET', ['k']))).toMatchObject({ code: 'SLOTWISE_CONNECTION_LOST' })
+  })
+})
+
+describe('replies', () => {
+  it('may come a byte at a time', async () => {
+    const { server, client } = await connectedSingle()
+    const replies: [string, unknown][] = [
+      ['+OK\r\n', 'OK'],
+      [':-42\r\n', -42],
+      ['$-1\r\n', null],
+      [bulk('gr\u00fc\u00dfe \u{1f600}'), 'gr\u00fc\u00dfe \u{1f600}'],
+      [array([bulk('a'), array([':1\r\n', '_\r\n']), '*0\r\n']), ['a', [1, null], []]],
+      [`%1\r\n${bulk('k')},1.5\r\n`, new Map([['k', 1.5]])],
+      ['#t\r\n', true],
+    ]
+    server.handler = ([name, index]) => (name === 'GET' ? replies[Number(index)]?.[0] : undefined)
+    server.byteByByte = true
+    const values = await client.batch(replies.map((_, i) => ['GET', [i]]))
+    expect(values).toEqual(replies.map(([, value]) => value))
+    // A handshake, too.
+    const another = test.client({ server: server.address })
+    expect(await another.execute('GET', [0])).toBe('OK')
+  })
+
+  it.each([
+    ['garbage', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'SLOTWISE_PROTOCOL'],
+    ['bytes of no protocol', Buffer.from([0, 255, 13, 10, 7, 13, 10]), 'SLOTWISE_PROTOCOL'],
+    ['a length that is none', '$abc\r\nxx\r\n', 'SLOTWISE_PROTOCOL'],
+    ['a string without its end', '$3\r\nabcdefgh\r\n', 'SLOTWISE_PROTOCOL'],
+    ['nesting without end', '*1\r\n'.repeat(5000), 'SLOTWISE_LIMIT_DEPTH'],
+    ['a huge string', '$999999999999\r\n', 'SLOTWISE_LIMIT_BULK'],
+    ['a huge array', '*999999999\r\n', 'SLOTWISE_LIMIT_AGGREGATE'],
+    ['a huge map', '%999999999\r\n', 'SLOTWISE_LIMIT_AGGREGATE'],
+  ] as const)('that are %s end the connection, and are told to the caller', async (_, raw, code) => {
+    const { server, client } = await connectedSingle()
+    let bad = 0
+    server.handler = command => {
+      if ((command[0] === 'SET' || command[0] === 'GET') && bad++ === 0) return raw as string
+      return serveAs('value')(command)
+    }
+    const write = failureOf(client.execute('SET', ['k', 'v']))
+    const read = client.execute('GET', ['k'])
+    expect(await write).toMatchObject({
+      code: 'SLOTWISE_CONNECTION_LOST',
+      maybeExecuted: true,
+      cause: { code, endpoint: server.address },
+    })
+    expect(await read).toBe('value')
+    expect([server.accepted, server.count('SET')]).toEqual([2, 1])
+    await eventually(() => expect(server.open).toBe(1))
+  })
+
+  it.each([2, 3] as const)('of RESP%i within the limits are read, one beyond them is not', async protocol => {
+    const limits = { maxReplyDepth: 3, maxReplyBulkBytes: 10, maxReplyAggregateLength: 4 }
+    const { server, client } = await connectedSingle({ ...limits, protocol, timeoutMs: 2000 })
+    let raw = ''
+    server.handler = ([name]) => (name === 'SET' ? raw : undefined)
+    const good = [bulk('1234567890'), '*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n', '*1\r\n*1\r\n*1\r\n:1\r\n']
+    for (raw of good) await client.execute('SET', ['k', 'v'])
+    expect(server.accepted).toBe(1)
+    const bad = [
+      [bulk('12345678901'), 'SLOTWISE_LIMIT_BULK'],
+      ['*5\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n', 'SLOTWISE_LIMIT_AGGREGATE'],
+      ['*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n', 'SLOTWISE_LIMIT_DEPTH'],
+    ] as const
+    for (const [text, code] of bad) {
+      raw = text
+      expect(await failureOf(client.execute('SET', ['k', 'v']))).toMatchObject({ cause: { code } })
+    }
+  })
+
+  it('that can never be read do not keep a read going round', async () => {
+    const { server, client } = await connectedSingle({ timeoutMs: 3000 })
+    server.handler = ([name]) => (name === 'GET' ? '$999999999999\r\n' : name === 'SET' ? '+OK\r\n' : undefined)
+    const error = await failureOf(client.execute('GET', ['poison']))
+    expect(codesOf(error)).toContain('SLOTWISE_LIMIT_BULK')
+    // Each time takes the connection of everybody else with it.
+    expect(server.count('GET')).toBeLessThanOrEqual(2)
+  })
+
+  it('that nobody has asked for end the connection', async () => {
+    const { server, client } = await connectedSingle()
+    server.sendToAll('+OK\r\n')
+    await eventually(() => expect(server.accepted).toBe(2))
+    expect(await client.execute('GET', ['k'])).toBe('value')
+  })
+
+  it("that are pushes are nobody's answer", async () => {
+    const { server, client } = await connectedSingle()
+    const push = `>2\r\n${bulk('invalidate')}*1\r\n${bulk('k')}`
+    server.sendToAll(push)
+    server.handler = ([name]) => (name === 'GET' ? `${push}${bulk('value')}${push}` : undefined)
+    expect(await Promise.all([1, 2, 3].map(() => client.execute('GET', ['k'])))).toEqual(['value', 'value', 'value'])
+    expect(server.accepted).toBe(1)
+  })
+})
+
+describe('connections', () => {
+  it('are dialled once a node for 500 callers at the start', async () => {
+    const { a, b } = await startPair()
+    test.keep(a).handler = serveAs('a')
+    test.keep(b).handler = serveAs('b')
+    const client = test.client({ cluster: [a.address, b.address] })
+    const calls = Array.from({ length: 500 }, (_, i) => client.execute('GET', [keyIn((i * 31) % 16_384)]))
+    expect(expectSettled(client)).toMatchObject({ issued: 500, queued: 500 })
+    const values = await Promise.all(calls)
+    expect(new Set(values)).toEqual(new Set(['a', 'b']))
+    expect([a.accepted, b.accepted, client.inspect().dials]).toEqual([1, 1, 2])
+    expect(client.inspect()).toMatchObject({ refreshes: 1, redirects: { moved: 0, ask: 0 } })
+  })
+
+  it('are dialled once a node for 500 callers after a loss', async () => {
+    const { a, b, client } = await connectedPair()
+    for (const node of [a, b]) node.cutAll()
+    await eventually(() => expect(client.nodes().some(node => node.state !== 'ready')).toBe(true), 1000, 0)
+    const calls = Array.from({ length: 500 }, (_, i) => client.execute('GET', [keyIn((i * 31) % 16_384)]))
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['a', 'b']))
+    expect([a.accepted, b.accepted]).toEqual([2, 2])
+  })
+
+  it('do not mind failures elsewhere in the process', async () => {
+    const { a, b, client } = await connectedPair()
+    const before = client.inspect()
+    const codes: (string | undefined)[] = []
+
+    // EIO: page 0 of this process's memory is not mapped.
+    const memory = openSync('/proc/self/mem', 'r')
+    try {
+      readSync(memory, Buffer.alloc(8), 0, 8, 0)
+    } catch (error) {
+      codes.push((error as NodeJS.ErrnoException).code)
+    } finally {
+      closeSync(memory)
+    }
+    // EPIPE: the reader of the pipe has gone.
+    const child = spawn('sh', ['-c', 'exec 0<&-; echo closed; exec sleep 10'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    await once(child.stdout, 'data')
+    const broken = once(child.stdin, 'error')
+    child.stdin.write('x')
+    codes.push(((await broken)[0] as NodeJS.ErrnoException).code)
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    // ECONNRESET: another socket of this process, even to the same server.
+    const server = test.keep(await ScriptedServer.start())
+    server.handler = (_, connection) => {
+      connection.reset()
+      return silence
+    }
+    const socket = connect(server.port, '127.0.0.1').on('connect', () => socket.write('*1\r\n$4\r\nPING\r\n'))
+    const [reset] = (await new Promise(resolve => socket.once('error', error => resolve([error])))) as [
+      NodeJS.ErrnoException,
+    ]
+    codes.push(reset.code)
+    const stranger = connect(a.port, '127.0.0.1')
+    await once(stranger, 'connect')
+    const failed = once(stranger, 'error')
+    stranger.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    await failed
+
+    expect(codes).toEqual(['EIO', 'EPIPE', 'ECONNRESET'])
+    expect(await client.execute('GET', [keyIn(slotOfA)])).toBe('a')
+    expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('b')
+    const after = client.inspect()
+    expect([after.dials, after.dialFailures, after.refreshes]).toEqual([
+      before.dials,
+      before.dialFailures,
+      before.refreshes,
+    ])
+    expect([a.accepted, b.accepted]).toEqual([2, 1])
+  })
+})
