@@ -10,10 +10,10 @@ import {
   type Argument,
   blockingTimeoutMs,
   CommandFlag,
-  type CommandSpec,
+  type CommandName,
+  nameFor,
   resolveCommand,
   slotOfCommand,
-  specOf,
 } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
@@ -133,28 +133,29 @@ export class Client {
   }
 
   #prepare(name: string, args: readonly Argument[], options: CallOptions | undefined): Prepared {
-    const command = resolveCommand(name)
-    checkArguments(args, command.spec.name)
-    const spec = specOf(command, args)
+    const resolved = resolveCommand(name)
+    checkArguments(args, resolved.spec.name)
+    const command = nameFor(resolved, args)
+    const { spec } = command
     if ((spec.flags & CommandFlag.session) !== 0) {
       const message = `${spec.name} changes the state of its connection, which all calls of a client share`
       throw new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: spec.name })
     }
     const slot = this.#config.clustered ? slotOfCommand(spec, args) : -1
     return {
-      spec,
-      head: command.head,
+      command,
       args,
       slot,
       options: options === undefined ? defaultCallOptions : resolveCallOptions(options),
     }
   }
 
-  #start({ spec, head, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+  #start({ command, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
     if (this.#state === 'idle') this.#open()
+    const { spec } = command
     const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
     const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(blockingMs) : options.timeoutMs
-    const call = this.#issuer.issue(spec, head, args, slot, options.flags | flags, timeoutMs, resolve)
+    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
     if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
     if (call.settled) return
@@ -350,8 +351,7 @@ export class Client {
 
 /** A call checked and routed, not yet made. */
 interface Prepared {
-  spec: CommandSpec
-  head: string
+  command: CommandName
   args: readonly Argument[]
   slot: number
   options: ResolvedCallOptions

@@ -7,7 +7,7 @@
 import { type ErrorDetails, type Phase, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 import type { KnownArray } from '../resp/known-array.js'
-import type { Argument, CommandSpec } from './command.js'
+import type { Argument, CommandName, CommandSpec } from './command.js'
 import type { Deadlined, Link } from './deadline-wheel.js'
 import type { Chargeable } from './wait-budget.js'
 
@@ -85,9 +85,7 @@ export class Call implements Deadlined, Chargeable {
   // there are 200,000 a second.
   private current: CallState
   private readonly maker: CallMaker
-  readonly spec: CommandSpec
-  /** Wire bytes of the command's name as the caller spelled it. */
-  readonly head: string
+  private readonly name: CommandName
   args: readonly Argument[]
   /** Hash slot of its keys; -1 when any node will do. */
   readonly slot: number
@@ -106,8 +104,7 @@ export class Call implements Deadlined, Chargeable {
 
   constructor(
     maker: CallMaker,
-    spec: CommandSpec,
-    head: string,
+    name: CommandName,
     args: readonly Argument[],
     slot: number,
     flags: number,
@@ -117,8 +114,7 @@ export class Call implements Deadlined, Chargeable {
   ) {
     this.current = 'unsent'
     this.maker = maker
-    this.spec = spec
-    this.head = head
+    this.name = name
     this.args = args
     this.slot = slot
     this.flags = flags
@@ -131,6 +127,15 @@ export class Call implements Deadlined, Chargeable {
     this.holder = null
     this.extras = null
     this.resolve = resolve
+  }
+
+  get spec(): CommandSpec {
+    return this.name.spec
+  }
+
+  /** Wire bytes of the command's name as the caller spelled it. */
+  get head(): string {
+    return this.name.head
   }
 
   get state(): CallState {

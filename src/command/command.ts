@@ -78,6 +78,19 @@ export function specOf(command: CommandName, args: readonly Argument[]): Command
   return findSpec(spec.name + '|' + shortText(args[0]).toUpperCase()) ?? spec
 }
 
+const subcommands = new WeakMap<CommandName, Map<CommandSpec, CommandName>>()
+
+/** The name with the spec to use for this call in place: `CLUSTER` with that of `CLUSTER|SLOTS`. */
+export function nameFor(command: CommandName, args: readonly Argument[]): CommandName {
+  const spec = specOf(command, args)
+  if (spec === command.spec) return command
+  let known = subcommands.get(command)
+  if (known === undefined) subcommands.set(command, (known = new Map()))
+  let name = known.get(spec)
+  if (name === undefined) known.set(spec, (name = { spec, head: command.head }))
+  return name
+}
+
 /** True when the server may run the command on a replica and running it twice changes nothing. */
 export function isReadonly(spec: CommandSpec): boolean {
   return (spec.flags & CommandFlag.readonly) !== 0

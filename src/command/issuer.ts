@@ -8,7 +8,7 @@ import { type ErrorDetails, type SlotwiseError, stacklessError } from '../errors
 import type { Turn } from '../turn.js'
 import { AbortWatch } from './abort-watch.js'
 import { Call, CallFlag, type CallMaker, callError, noTimeoutMs, type Outcome } from './call.js'
-import { type Argument, type CommandSpec, isReadonly, resolveCommand, specOf } from './command.js'
+import { type Argument, type CommandName, isReadonly, nameFor, resolveCommand } from './command.js'
 import { DeadlineWheel } from './deadline-wheel.js'
 import { WaitBudget, type WaitLimits } from './wait-budget.js'
 
@@ -46,8 +46,7 @@ export class Issuer implements CallMaker {
 
   /** Makes a user's call. Its deadline runs from now. */
   issue(
-    spec: CommandSpec,
-    head: string,
+    name: CommandName,
     args: readonly Argument[],
     slot: number,
     flags: number,
@@ -55,8 +54,8 @@ export class Issuer implements CallMaker {
     resolve: (outcome: Outcome) => void,
   ): Call {
     const now = this.#turn.now()
-    const bits = isReadonly(spec) ? flags | CallFlag.repeatable : flags
-    const call = new Call(this, spec, head, args, slot, bits, now, timeoutMs, resolve)
+    const bits = isReadonly(name.spec) ? flags | CallFlag.repeatable : flags
+    const call = new Call(this, name, args, slot, bits, now, timeoutMs, resolve)
     this.#issued++
     if (timeoutMs !== noTimeoutMs) this.#wheel.add(call, now)
     return call
@@ -74,9 +73,9 @@ export class Issuer implements CallMaker {
     resolve: (outcome: Outcome) => void,
   ): Call {
     const now = this.#turn.now()
-    const command = resolveCommand(name)
+    const command = nameFor(resolveCommand(name), args)
     const bits = flags | CallFlag.internal | CallFlag.errorAsValue
-    const call = new Call(this, specOf(command, args), command.head, args, -1, bits, now, timeoutMs, resolve)
+    const call = new Call(this, command, args, -1, bits, now, timeoutMs, resolve)
     if (timeoutMs !== noTimeoutMs) this.#wheel.add(call, now)
     return call
   }

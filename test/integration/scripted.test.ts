@@ -404,6 +404,23 @@ describe('replies', () => {
     expect(server.count('GET')).toBeLessThanOrEqual(2)
   })
 
+  it('that can never be read are held against the call they answer, not against the one behind it', async () => {
+    const { server, client } = await connectedSingle()
+    let answers = 0
+    server.handler = ([name, key]) => {
+      if (name === 'GET' && key === 'slow') return silence
+      if (name === 'GET') return answers++ === 0 ? silence : bulk('value')
+      return undefined
+    }
+    const late = failureOf(client.execute('GET', ['slow'], { timeoutMs: 50 }))
+    const behind = client.execute('GET', ['k'])
+    expect(await late).toMatchObject({ code: 'SLOTWISE_TIMEOUT', phase: 'flight' })
+    // The answer to the first, which nobody waits for any more.
+    server.sendToAll('$999999999999\r\n')
+    expect(await behind).toBe('value')
+    expect(server.accepted).toBe(2)
+  })
+
   it('that nobody has asked for end the connection', async () => {
     const { server, client } = await connectedSingle()
     server.sendToAll('+OK\r\n')
