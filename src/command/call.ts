@@ -51,7 +51,7 @@ export interface CallMaker {
   /** The error for a call that ends without a reply. */
   explain(call: Call, code: SlotwiseError['code'], message: string, details: ErrorDetails): SlotwiseError
   /** The error for a call whose time has come. */
-  overdue(call: Call): SlotwiseError
+  overdue(call: Call, now: number): SlotwiseError
   onSettled(call: Call): void
 }
 
@@ -194,8 +194,8 @@ export class Call implements Deadlined, Chargeable {
     return this.current === 'sent' || this.has(CallFlag.lostReply)
   }
 
-  onDeadline(): void {
-    this.fail(this.maker.overdue(this))
+  onDeadline(now: number): void {
+    this.fail(this.maker.overdue(this, now))
   }
 
   onAbort(reason: unknown): void {

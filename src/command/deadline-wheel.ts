@@ -16,8 +16,8 @@ export interface Deadlined extends Link {
   readonly createdAt: number
   /** When it expires, in the same clock. */
   deadlineAt: number
-  /** Called once, after the entry has left the wheel. */
-  onDeadline(): void
+  /** Called once, after the entry has left the wheel. `now` is the reading its time was found over by. */
+  onDeadline(now: number): void
 }
 
 /** Resolution: a deadline is met at most two ticks (plus what the event loop is late) after it is due. */
@@ -113,7 +113,7 @@ export class DeadlineWheel<Entry extends Deadlined> {
         this.add(entry, now)
         continue
       }
-      entry.onDeadline()
+      entry.onDeadline(now)
     }
   }
 }

@@ -108,6 +108,11 @@ export class Issuer implements CallMaker {
   /** The call is put on a connection that makes progress: it no longer waits. */
   dismiss(call: Call): void {
     this.budget.release(call)
+    this.endAge(call)
+  }
+
+  /** The call has a connection to go to, if one that stands still: its deadline is its own again. */
+  endAge(call: Call): void {
     const deadlineAt = call.createdAt + call.timeoutMs
     if (deadlineAt !== call.deadlineAt) this.#moveDeadline(call, deadlineAt, this.#turn.now())
   }
@@ -118,9 +123,8 @@ export class Issuer implements CallMaker {
     if (call.timeoutMs !== noTimeoutMs || deadlineAt < call.createdAt + noTimeoutMs) this.#wheel.add(call, now)
   }
 
-  /** The error for a call whose time has come. */
-  overdue(call: Call): SlotwiseError {
-    const now = this.#turn.now()
+  /** The error for a call whose time has come. The clock of the turn may be older than `now`, and before its deadline. */
+  overdue(call: Call, now: number): SlotwiseError {
     const situation = call.holder?.situation() ?? {}
     const lastError = call.extras?.lastError
     const details: ErrorDetails = lastError === undefined ? situation : { cause: lastError, ...situation }

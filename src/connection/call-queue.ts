@@ -15,6 +15,8 @@ export interface HandBack {
   unsent: Call[]
   /** Written, and their replies will not come. */
   unanswered: Call[]
+  /** Whose reply was due next, settled or not. */
+  due?: Call | undefined
 }
 
 /** Settled calls among the unsent are swept out when there are this many and they are the majority. */
@@ -104,7 +106,7 @@ export class CallQueue implements CallHolder {
 
   /** Empties the queue and hands back what has not settled, in order. */
   drain(): HandBack {
-    const handBack: HandBack = { unsent: [], unanswered: [] }
+    const handBack: HandBack = { unsent: [], unanswered: [], due: this.peekSent() }
     for (let i = 0; i < this.#calls.length; i++) {
       const call = this.#calls.peekAt(i) as Call
       if (call.settled) continue

@@ -275,11 +275,11 @@ export class Connection implements ReplySink, AtTurnEnd {
     if (this.#state === 'closed') return
     this.#to('closed')
     if (this.#watch !== null) clearTimeout(this.#watch)
-    const { unsent, unanswered } = this.#queue.drain()
+    const { unsent, unanswered, due } = this.#queue.drain()
     abandon(this.#socket, this.#entry)
     for (const call of unsent) if (call.has(CallFlag.internal)) call.fail(reason)
     for (const call of unanswered) if (call.has(CallFlag.internal)) call.fail(reason)
-    this.#listener.onClosed(reason, { unsent: unsent.filter(isUsers), unanswered: unanswered.filter(isUsers) })
+    this.#listener.onClosed(reason, { unsent: unsent.filter(isUsers), unanswered: unanswered.filter(isUsers), due })
   }
 
   #onLost(cause: Error | undefined): void {

@@ -1,7 +1,7 @@
 // Handshake: what a new connection says before it serves calls. Pure: plans steps and reads their outcomes.
 // Sources: HELLO, AUTH, SELECT, CLIENT SETNAME and CLIENT SETINFO command pages.
 
-import { ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
+import { ReplyError, replyError, type SlotwiseError, stacklessError } from '../errors.js'
 
 export interface HandshakeOptions {
   /** `auto` asks for RESP3 and falls back to RESP2 where the server does not know HELLO. */
@@ -94,12 +94,24 @@ function isHelloUnknown(error: ReplyError): boolean {
 function stepError(
   code: SlotwiseError['code'],
   step: HandshakeStep,
-  cause: ReplyError,
+  reply: ReplyError,
   endpoint: string,
 ): SlotwiseError {
+  const cause = withoutSecrets(reply, step)
   return stacklessError(code, `${endpoint} refused ${step.name}: ${cause.message}`, {
     endpoint,
     phase: 'handshake',
     cause,
   })
+}
+
+/**
+ * What the server said, without what we said to it: servers repeat the first bytes of the arguments of a command they do not
+ * know, and ours hold the password.
+ */
+function withoutSecrets(reply: ReplyError, { name, args }: HandshakeStep): ReplyError {
+  const [text = ''] = reply.message.split(/,? with args beginning with/)
+  const password = name === 'AUTH' ? args.at(-1) : args[1] === 'AUTH' ? args[3] : undefined
+  const repeated = password !== undefined && password !== '' && text.includes(password)
+  return replyError(repeated ? `${reply.code} (not shown: it repeats the password)` : text)
 }

@@ -25,7 +25,9 @@ export function liveness({ silentMs, replyDue, blockingMs }: Silence, limits: Li
   if (replyDue) {
     if (blockingMs === Infinity) return { kind: 'alive', lookAgainMs: pingIntervalMs }
     const leftMs = blockingMs + silenceTimeoutMs - silentMs
-    return leftMs <= 0 ? { kind: 'silent' } : { kind: 'alive', lookAgainMs: leftMs }
+    if (leftMs <= 0) return { kind: 'silent' }
+    // A blocking command may be answered early, and what comes after it has no such grace.
+    return { kind: 'alive', lookAgainMs: blockingMs === 0 ? leftMs : Math.min(leftMs, pingIntervalMs) }
   }
   if (silentMs >= pingIntervalMs) return { kind: 'ping' }
   return { kind: 'alive', lookAgainMs: pingIntervalMs - silentMs }

@@ -123,6 +123,7 @@ export class Node {
       const connection = this.#connection as Connection
       if (connection.isStalled(turn.now())) {
         if (!issuer.admit(call, this.situation)) return
+        issuer.endAge(call)
       } else if (call.chargedBytes !== 0) issuer.dismiss(call)
       connection.send(call)
       return

@@ -138,10 +138,10 @@ export class Router {
   }
 
   /** A node can no longer serve these calls: sends again what may be, fails the rest. */
-  onHandBack({ unsent, unanswered }: HandBack, reason: SlotwiseError): void {
+  onHandBack({ unsent, unanswered, due }: HandBack, reason: SlotwiseError): void {
     const again: Call[] = []
     // The reply that could not be read would be as unreadable again, and take the connection of all the others with it again.
-    const unreadable = endedByReply(reason) ? unanswered[0] : undefined
+    const unreadable = endedByReply(reason) ? due : undefined
     for (const call of unanswered) {
       if (
         this.#stopReason === null &&

@@ -213,4 +213,19 @@ describe('a server that rightly takes its time', () => {
     expect(lost.elapsedMs).toBeGreaterThanOrEqual(1000 + limits.silenceTimeoutMs - 50)
     expect(lost.elapsedMs).toBeLessThan(1000 + limits.silenceTimeoutMs + limits.pingIntervalMs + 300)
   })
+
+  it('is watched as before once a blocking command is answered early', async () => {
+    const client = await connected()
+    const blocked = client.execute('BLPOP', [keyIn(frozenSlot, 'list'), 3600])
+    await eventually(() => expect(client.inspect().inFlight).toBe(1))
+    // Long enough for the connection to be looked at while the command is in flight.
+    const until = performance.now() + limits.pingIntervalMs + limits.silenceTimeoutMs
+    await eventually(() => expect(performance.now()).toBeGreaterThan(until))
+    await frozen().command('RPUSH', keyIn(frozenSlot, 'list'), 'item')
+    expect(await blocked).toEqual([keyIn(frozenSlot, 'list'), 'item'])
+    frozen().freeze()
+    const frozenAt = performance.now()
+    await eventually(() => expect(stateOf(client)).not.toBe('ready'))
+    expect(performance.now() - frozenAt).toBeLessThan(2 * limits.pingIntervalMs + limits.silenceTimeoutMs + 200)
+  })
 })

@@ -38,7 +38,7 @@ describe('descriptors', () => {
       return silence
     }
     const result = await runChild<{ samples: { fds: number; ledger: number }[]; end: unknown }>(
-      '../fixtures/kills.mjs',
+      'kills.mjs',
       [server.port, 1000],
       { maxFds: 128 },
     )
@@ -68,7 +68,7 @@ describe('descriptors', () => {
       recoveredMs: number
       values: string[]
       after: Inspection
-    }>('../fixtures/no-descriptors.mjs', [a.address, b.address], { maxFds: 40 })
+    }>('no-descriptors.mjs', [a.address, b.address], { maxFds: 40 })
     expect(result).toMatchObject({
       filled: 'EMFILE',
       codes: ['SLOTWISE_QUEUE_EXPIRED'],
@@ -108,7 +108,7 @@ describe('memory while the cluster is down', () => {
       after: Inspection
       end: Inspection
       outcomes: { fulfilled: number; rejected: number; codes: Record<string, number> }
-    }>('../fixtures/waiting.mjs', [calls, valueBytes, maxQueuedBytes, ...ports], { flags: ['--expose-gc'] })
+    }>('waiting.mjs', [calls, valueBytes, maxQueuedBytes, ...ports], { flags: ['--expose-gc'] })
     const { waiting, after, end, outcomes } = result
     process.stdout.write(
       `heap per waiting SET of 100 bytes: ${result.alone.toFixed(0)} B over its strings, ${result.caught.toFixed(0)} B with a .catch(); ` +

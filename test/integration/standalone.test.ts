@@ -300,7 +300,7 @@ describe('the end', () => {
   })
 
   it.each(['close', 'destroy'])('by %s() lets the process end by itself', async how => {
-    const result = await runChild<Record<string, unknown>>('../fixtures/exit.mjs', [server.port, how])
+    const result = await runChild<Record<string, unknown>>('exit.mjs', [server.port, how])
     expect(result).toMatchObject({ value: 'PONG', outcome: 'SLOTWISE_CLOSED', issued: 2, settled: 2, sockets: 0 })
     expect(result.lingeredMs).toBeLessThan(500)
   })

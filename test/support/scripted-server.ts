@@ -1,12 +1,23 @@
-// ScriptedServer: a scripted peer that already knows what every server says first, and how to misbehave.
-// Owns    a Peer, and the bytes it still has to drip.
-// Born    by start().
+// ScriptedServer: a Redis server in this process that knows what every server says first, and how to misbehave.
+// Owns    a listening socket, and the connections it has accepted.
+// Born    by start(), on a port that the kernel chooses.
 // Dies    by close(), with all its connections.
 
-import type { Socket } from 'node:net'
-import { array, bulk, hello, Peer, slots } from './peer.js'
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
 
-export { array, bulk, hello, slots }
+export const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+export const array = (items: readonly string[]) => `*${items.length}\r\n${items.join('')}`
+export const hello = `%2\r\n${bulk('proto')}:3\r\n${bulk('role')}${bulk('master')}`
+
+/** A CLUSTER SLOTS reply. */
+export const slots = (layout: Layout) =>
+  array(
+    layout.map(([first, last, port]) => {
+      const node = array([bulk('127.0.0.1'), `:${port}\r\n`, bulk(`id-${port}`), '*0\r\n'])
+      return array([`:${first}\r\n`, `:${last}\r\n`, node])
+    }),
+  )
 
 /** Slots `first` to `last` are served by the primary at this port of 127.0.0.1. */
 export type Layout = readonly (readonly [first: number, last: number, port: number])[]
@@ -53,59 +64,72 @@ export class ScriptedServer {
   mute = false
   /** Every reply one byte at a time, a turn of the event loop apart. */
   byteByByte = false
-  readonly #peer: Peer
-  readonly #connections = new WeakMap<Socket, ScriptedConnection>()
+  /** Connections accepted so far. */
+  accepted = 0
+  /** Every command received so far, handshakes included, names in upper case. */
+  readonly commands: string[][] = []
+  readonly #server: Server
+  readonly #connections = new Map<Socket, ScriptedConnection>()
   readonly #drips = new WeakMap<Socket, Promise<void>>()
 
-  private constructor(peer: Peer, handler: Handler) {
-    this.#peer = peer
+  private constructor(handler: Handler) {
     this.handler = handler
-    peer.script = (command, socket) => this.#answer(command, socket)
+    this.#server = createServer(socket => this.#serve(socket))
   }
 
   static async start(handler: Handler = () => undefined): Promise<ScriptedServer> {
-    return new ScriptedServer(await Peer.listen(() => undefined), handler)
+    const server = new ScriptedServer(handler)
+    server.#server.listen(0, '127.0.0.1')
+    await once(server.#server, 'listening')
+    return server
   }
 
   get port(): number {
-    return this.#peer.port
+    return (this.#server.address() as { port: number }).port
   }
 
   get address(): string {
-    return this.#peer.address
-  }
-
-  /** Connections accepted so far. */
-  get accepted(): number {
-    return this.#peer.accepted
+    return `127.0.0.1:${this.port}`
   }
 
   /** Connections open now. */
   get open(): number {
-    return this.#peer.sockets.size
-  }
-
-  /** Every command received so far, names in upper case. */
-  get commands(): readonly string[][] {
-    return this.#peer.commands
+    return this.#connections.size
   }
 
   /** Commands of that name received so far, with their arguments. */
   seen(name: string): string[][] {
-    return this.#peer.seen(name)
+    return this.commands.filter(command => command[0] === name)
   }
 
   /** How many commands of that name have been received: `GET`, or `CLUSTER SLOTS`. */
   count(name: string): number {
     const [command, subcommand] = name.split(' ')
-    return this.#peer.seen(command as string).filter(words => subcommand === undefined || words[1] === subcommand)
-      .length
+    return this.seen(command as string).filter(words => subcommand === undefined || words[1] === subcommand).length
   }
 
-  #answer(command: string[], socket: Socket): string | Buffer | undefined {
+  #serve(socket: Socket): void {
+    this.accepted++
+    const connection = new ScriptedConnection(socket)
+    this.#connections.set(socket, connection)
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#connections.delete(socket))
+    let rest: Buffer = Buffer.alloc(0)
+    socket.on('data', chunk => {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      for (let parsed = parseCommand(rest); parsed !== null; parsed = parseCommand(rest)) {
+        rest = rest.subarray(parsed.end)
+        const [name = '', ...args] = parsed.words
+        const command = [name.toUpperCase(), ...args]
+        this.commands.push(command)
+        const reply = this.#answer(command, socket, connection)
+        if (reply !== undefined && socket.writable) socket.write(reply)
+      }
+    })
+  }
+
+  #answer(command: string[], socket: Socket, connection: ScriptedConnection): string | Buffer | undefined {
     if (this.mute) return undefined
-    let connection = this.#connections.get(socket)
-    if (connection === undefined) this.#connections.set(socket, (connection = new ScriptedConnection(socket)))
     const answer = this.handler(command, connection) ?? this.#standard(command)
     if (answer === silence || answer === undefined) return undefined
     if (!this.byteByByte) return answer
@@ -129,17 +153,42 @@ export class ScriptedServer {
 
   /** Closes every connection there is; goes on accepting new ones. */
   cutAll(): void {
-    this.#peer.cutAll()
+    for (const socket of this.#connections.keys()) socket.destroy()
   }
 
   /** Sends bytes that nobody has asked for to everybody. */
   sendToAll(raw: string | Buffer): void {
-    for (const socket of this.#peer.sockets) socket.write(raw)
+    for (const connection of this.#connections.values()) connection.send(raw)
   }
 
   async close(): Promise<void> {
-    await this.#peer.close()
+    this.cutAll()
+    await new Promise(resolve => this.#server.close(resolve))
   }
+}
+
+/** One command off the front of the bytes; null when it is not all there. */
+function parseCommand(bytes: Buffer): { words: string[]; end: number } | null {
+  let at = 0
+  const line = () => {
+    const end = bytes.indexOf('\r\n', at)
+    if (end === -1) return null
+    const text = bytes.toString('latin1', at, end)
+    at = end + 2
+    return text
+  }
+  const count = line()
+  if (count === null) return null
+  const words: string[] = []
+  for (let i = 0; i < Number(count.slice(1)); i++) {
+    const length = line()
+    if (length === null) return null
+    const end = at + Number(length.slice(1))
+    if (end + 2 > bytes.length) return null
+    words.push(bytes.toString('utf8', at, end))
+    at = end + 2
+  }
+  return { words, end: at }
 }
 
 async function drip(socket: Socket, bytes: Buffer): Promise<void> {
