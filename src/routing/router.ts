@@ -125,7 +125,7 @@ export class Router {
       return
     }
     const target = this.#topology.assign(redirect.slot, endpoint)
-    this.#listener.onEvidence('redirect', target)
+    this.#listener.onEvidence('redirect', node)
     target.send(call)
   }
 
