@@ -13,8 +13,8 @@ export class RawReader {
   reply: Buffer | null = null
   readonly #protocol: 2 | 3
   readonly #limits: DecoderLimits
-  readonly #guard: FrameGuard
-  readonly #collector = new ByteCollector()
+  /** What walks and collects; made when a reply has to be walked, which a known one does not. */
+  #walk: { guard: FrameGuard; collector: ByteCollector } | null = null
   /** What the reply has equalled so far; null once it has differed. */
   #known: KnownArray | null
   #matched = 0
@@ -22,7 +22,6 @@ export class RawReader {
   constructor(protocol: 2 | 3, limits: DecoderLimits, known: KnownArray | null) {
     this.#protocol = protocol
     this.#limits = limits
-    this.#guard = new FrameGuard(protocol, limits)
     this.#known = known
   }
 
@@ -32,9 +31,15 @@ export class RawReader {
       const next = this.#match(this.#known, chunk, pos, end)
       if (next !== -1) return next
     }
-    const stop = this.#guard.walk(chunk, pos, end)
-    this.#collector.append(chunk, pos, stop)
-    if (this.#guard.complete) this.reply = this.#collector.take()
+    return this.#read(chunk, pos, end)
+  }
+
+  #read(chunk: Buffer, pos: number, end: number): number {
+    this.#walk ??= { guard: new FrameGuard(this.#protocol, this.#limits), collector: new ByteCollector() }
+    const { guard, collector } = this.#walk
+    const stop = guard.walk(chunk, pos, end)
+    collector.append(chunk, pos, stop)
+    if (guard.complete) this.reply = collector.take()
     return stop
   }
 
@@ -56,8 +61,7 @@ export class RawReader {
       return delta.end
     }
     // What was equal so far went by unread.
-    this.#guard.walk(bytes, 0, this.#matched)
-    this.#collector.append(bytes, 0, this.#matched)
+    this.#read(bytes, 0, this.#matched)
     return -1
   }
 }
