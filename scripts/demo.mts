@@ -226,4 +226,9 @@ async function main(): Promise<void> {
   process.exitCode = problems.length === 0 ? 0 : 1
 }
 
-await main()
+try {
+  await main()
+} catch (error) {
+  process.stdout.write(`demo: FAILED: ${(error as Error).message}\n`)
+  process.exitCode = 1
+}
