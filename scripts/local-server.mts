@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { findRedisServer } from './redis-server.mjs'
+import { findOnPath, findRedisServer } from './redis-server.mjs'
 
 export interface ServerTls {
   /** Paths of PEM files. */
@@ -188,15 +188,9 @@ export class LocalServer {
   async #launch(): Promise<void> {
     writeFileSync(join(this.dir, 'redis.conf'), this.#configText())
     const pinned = this.#options.cpu === undefined ? [] : ['taskset', '-c', String(this.#options.cpu)]
-    // setpriv has the kernel end the server should this process be killed outright.
-    const [command, ...args] = [
-      'setpriv',
-      '--pdeathsig',
-      'KILL',
-      ...pinned,
-      this.#program,
-      join(this.dir, 'redis.conf'),
-    ]
+    // setpriv (Linux) has the kernel end the server should this process be killed outright.
+    const bound = findOnPath('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL']
+    const [command, ...args] = [...bound, ...pinned, this.#program, join(this.dir, 'redis.conf')]
     const child = spawn(command as string, args, { stdio: 'ignore' })
     this.#child = child
     if (child.pid !== undefined) running.set(child.pid, this.dir)

@@ -20,7 +20,18 @@ export interface FindOptions {
  * The path of redis-server: REDIS_SERVER, else the one on PATH, else one freshly installed through apt-get.
  * @throws Error with one line that says how to get one
  */
-export async function findRedisServer({ install, log }: FindOptions): Promise<string> {
+export function findRedisServer(options: FindOptions): Promise<string> {
+  if (!options.install) return find(options)
+  // The nodes of a cluster start together: one of them installs, the others wait for it.
+  searching ??= find(options).finally(() => {
+    searching = null
+  })
+  return searching
+}
+
+let searching: Promise<string> | null = null
+
+async function find({ install, log }: FindOptions): Promise<string> {
   const named = process.env.REDIS_SERVER
   if (named !== undefined && named !== '') {
     if (!isExecutable(named)) throw new Error('REDIS_SERVER names no program that can be executed')
@@ -46,7 +57,8 @@ export async function redisServerVersion(path: string): Promise<string> {
   return /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown'
 }
 
-function findOnPath(program: string): string | null {
+/** The path of a program; null when there is none. */
+export function findOnPath(program: string): string | null {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/usr/sbin']
   for (const folder of folders) {
     const path = join(folder, program)
