@@ -140,11 +140,12 @@ describe('MOVED', () => {
   })
 
   it('ends with TIMEOUT when the deadline comes before the last redirect', async () => {
-    const { a, client } = await connectedPair({ retryDelayMs: 100 })
+    const { a, client } = await connectedPair({ retryDelayMs: 1000 })
+    // The pause is longer than the deadline, so that the deadline cannot fall into one of the tries, where the call may have run.
     a.handler = ([name]) => (name === 'SET' ? moved(slotOfA, a) : undefined)
     const error = await failureOf(client.execute('SET', [keyIn(slotOfA), 1], { timeoutMs: 300 }))
     expect(error).toMatchObject({ code: 'SLOTWISE_TIMEOUT', maybeExecuted: false, cause: { code: 'MOVED' } })
-    expect(a.count('SET')).toBeLessThanOrEqual(5)
+    expect(a.count('SET')).toBe(1)
   })
 })
 
