@@ -17,7 +17,7 @@ import {
 } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
-import { type ErrorDetails, SlotwiseError, stacklessError } from '../errors.js'
+import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
 import type { NodeListener } from '../node/node.js'
 import type { Reply } from '../resp/decoder.js'
@@ -267,7 +267,7 @@ export class Client {
   destroy(): void {
     if (this.#state === 'closed') return
     this.#to('closed')
-    const reason = stacklessError('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
+    const reason = closedError()
     this.#settleConnect(waiter => waiter.reject(reason))
     this.#refresher?.stop()
     this.#router.stop(reason)
