@@ -1,3 +1,5 @@
-// slotwise: until the ioredis-shaped API stands here, the native one. Re-exports only.
+// slotwise: the ioredis-shaped API. Re-exports only.
 
-export * from './core.js'
+import { Redis } from './ioredis/redis.js'
+
+export { Redis, Redis as default }

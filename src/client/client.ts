@@ -5,7 +5,7 @@
 // Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
 
 import { BatchCollector } from '../batch/batch.js'
-import { CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Call, type CallExtras, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
 import {
   type Argument,
   blockingTimeoutMs,
@@ -34,19 +34,15 @@ import {
   type ResolvedCallOptions,
   resolveCallOptions,
 } from './call-options.js'
+import { ConnectWaiters } from './connect-waiters.js'
 import type { Inspection, NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
+import type { ClientObserver } from './observer.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
 import { type ClientState, clientTransitions } from './states.js'
 
 /** One command of a batch: name, arguments, options, as execute() takes them. */
 export type BatchItem = readonly [name: string, args?: readonly Argument[], options?: CallOptions]
-
-interface ConnectWaiter {
-  resolve(): void
-  reject(error: Error): void
-  timer: NodeJS.Timeout | null
-}
 
 const noArguments: readonly Argument[] = []
 
@@ -60,21 +56,24 @@ export class Client {
   readonly #topology: Topology
   readonly #router: Router
   readonly #refresher: TopologyRefresher | null
-  #connectWaiters: ConnectWaiter[] = []
+  readonly #connectWaiters = new ConnectWaiters()
+  readonly #observer: ClientObserver
   #closing: Promise<void> | null = null
 
-  constructor(config: ClientConfig) {
+  constructor(config: ClientConfig, observer: ClientObserver = {}) {
     this.#config = config
+    this.#observer = observer
     this.#gate = new DialGate(config.exhaustionPauseMs)
-    this.#issuer = new Issuer(config, this.#turn)
-    this.#topology = new Topology(config.seeds, {
+    this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error)
+    const context = {
       options: nodeOptions(config),
       issuer: this.#issuer,
       turn: this.#turn,
       ledger: this.#ledger,
       gate: this.#gate,
       listener: this.#nodeListener(),
-    })
+    }
+    this.#topology = new Topology(config.seeds, context, observer, config.locate)
     this.#router = new Router(config, this.#topology, this.#issuer, {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
       situation: () => this.#situation(),
@@ -82,7 +81,10 @@ export class Client {
     this.#refresher = config.clustered
       ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
           onRefreshed: changed => this.#onRefreshed(changed),
-          onRefreshFailed: () => this.#onRefreshed(false),
+          onRefreshFailed: error => {
+            this.#onRefreshed(false)
+            observer.onRefreshFailed?.(error)
+          },
         })
       : null
   }
@@ -132,6 +134,51 @@ export class Client {
     })
   }
 
+  /**
+   * Makes a call for an API built on top of this one: nothing is checked, and no promise is made.
+   *
+   * @param slot where it goes; -1 for any node
+   * @param flags CallFlag bits
+   * @param timeoutMs from now to settlement, in milliseconds; `noTimeoutMs` for none
+   * @param resolve gets the outcome: a reply, or a failure as a rejected promise (or as it is, with CallFlag.errorAsValue)
+   * @param extras what few calls have
+   */
+  submit(
+    name: CommandName,
+    args: readonly Argument[],
+    slot: number,
+    flags: number,
+    timeoutMs: number,
+    resolve: (outcome: Outcome) => void,
+    extras: CallExtras | null = null,
+  ): void {
+    if (this.#state === 'idle') this.#open()
+    const call = this.#issuer.issue(name, args, slot, flags | CallFlag.translated, timeoutMs, resolve)
+    if (extras !== null) call.extras = extras
+    if ((name.spec.flags & CommandFlag.blocking) !== 0) {
+      const blockingMs = blockingTimeoutMs(name.spec, args)
+      if (blockingMs !== null) call.extras = { ...extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+    }
+    this.#dispatch(call)
+  }
+
+  #dispatch(call: Call): void {
+    if (this.#state === 'closing' || this.#state === 'closed')
+      call.failWith('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
+    else this.#router.dispatch(call)
+  }
+
+  /** Who serves what, for an API built on top of this one. */
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes'> {
+    return this.#topology
+  }
+
+  /** Asks for the topology, and resolves when there is a newer answer than there is now. */
+  async refresh(): Promise<void> {
+    if (this.#state === 'idle') this.#open()
+    if (this.#refresher !== null) await this.#refresher.newerThan(this.#refresher.generation)
+  }
+
   #prepare(name: string, args: readonly Argument[], options: CallOptions | undefined): Prepared {
     const resolved = resolveCommand(name)
     checkArguments(args, resolved.spec.name)
@@ -158,10 +205,7 @@ export class Client {
     const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
     if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
-    if (call.settled) return
-    if (this.#state === 'closing' || this.#state === 'closed')
-      call.failWith('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
-    else this.#router.dispatch(call)
+    if (!call.settled) this.#dispatch(call)
   }
 
   /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
@@ -196,25 +240,11 @@ export class Client {
     if (this.#state === 'idle') this.#open()
     if (this.#state === 'ready' || this.#state === 'degraded') return Promise.resolve()
     if (this.#state !== 'starting') return Promise.reject(closedError())
-    return new Promise((resolve, reject) => {
-      const { timeoutMs } = this.#config
-      const waiter: ConnectWaiter = { resolve, reject, timer: null }
-      if (timeoutMs !== 0) {
-        waiter.timer = setTimeout(() => {
-          this.#connectWaiters = this.#connectWaiters.filter(other => other !== waiter)
-          const details: ErrorDetails = { phase: 'dial', elapsedMs: timeoutMs, ...this.#situation() }
-          reject(new SlotwiseError('SLOTWISE_CONNECT_TIMEOUT', `No server was usable within ${timeoutMs} ms`, details))
-        }, timeoutMs)
-      }
-      this.#connectWaiters.push(waiter)
+    const { timeoutMs } = this.#config
+    return this.#connectWaiters.wait(timeoutMs, () => {
+      const details: ErrorDetails = { phase: 'dial', elapsedMs: timeoutMs, ...this.#situation() }
+      return new SlotwiseError('SLOTWISE_CONNECT_TIMEOUT', `No server was usable within ${timeoutMs} ms`, details)
     })
-  }
-
-  #settleConnect(settle: (waiter: ConnectWaiter) => void): void {
-    for (const waiter of this.#connectWaiters.splice(0)) {
-      if (waiter.timer !== null) clearTimeout(waiter.timer)
-      settle(waiter)
-    }
   }
 
   /** Derives ready or degraded from what the nodes and the map say. */
@@ -225,8 +255,10 @@ export class Client {
     if (this.#state === 'starting' && !(known && nodes.some(node => node.isReady))) return
     const whole = nodes.every(node => node.isReady || node.state === 'idle' || node.state === 'connecting')
     const next = whole ? 'ready' : 'degraded'
+    const usable = this.#state === 'starting'
     if (next !== this.#state) this.#to(next)
-    this.#settleConnect(waiter => waiter.resolve())
+    this.#connectWaiters.settle()
+    if (usable) this.#observer.onUsable?.()
   }
 
   /** Why calls cannot be served: the last refresh, or the last dial of each node. */
@@ -268,7 +300,7 @@ export class Client {
     if (this.#state === 'closed') return
     this.#to('closed')
     const reason = closedError()
-    this.#settleConnect(waiter => waiter.reject(reason))
+    this.#connectWaiters.settle(reason)
     this.#refresher?.stop()
     this.#router.stop(reason)
     this.#topology.destroy(reason)
@@ -282,11 +314,15 @@ export class Client {
 
   #nodeListener(): NodeListener {
     return {
-      onNodeReady: () => {
+      onNodeReady: node => {
         this.#refresher?.onNodeReady()
+        this.#observer.onNodeReady?.(node)
         this.#assess()
       },
-      onNodeLost: () => this.#assess(),
+      onNodeLost: (node, reason) => {
+        this.#assess()
+        this.#observer.onNodeLost?.(node, reason)
+      },
       onDialFailed: (node, error) => {
         // Running out of sockets says nothing about the cluster.
         if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') {
@@ -294,6 +330,7 @@ export class Client {
           this.#refresher?.ring(needed ? 'urgent' : 'redirect')
         }
         this.#assess()
+        this.#observer.onDialFailed?.(node, error)
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
@@ -304,6 +341,7 @@ export class Client {
     if (changed) this.#router.onMapChanged()
     else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
+    if (this.#refresher?.lastError === null) this.#observer.onRefreshed?.(changed)
   }
 
   // ---- looking at it

@@ -9,7 +9,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
     backoffMaxMs: config.backoffMaxMs,
     connectTimeoutMs: config.connectTimeoutMs,
     drainTimeoutMs: config.drainTimeoutMs,
-    dial: { tls: config.tls, keepAliveMs: config.keepAliveMs },
+    dial: { tls: config.tls, keepAliveMs: config.keepAliveMs, ...config.dial },
     connection: {
       handshake: {
         protocol: config.protocol,
@@ -18,6 +18,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
         database: config.database,
         name: config.name,
         clientInfo: config.clientInfo,
+        ...config.handshake,
       },
       limits: {
         maxDepth: config.maxReplyDepth,
@@ -25,6 +26,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
         maxAggregateLength: config.maxReplyAggregateLength,
       },
       stringNumbers: config.stringNumbers,
+      pushes: false,
       pingIntervalMs: config.pingIntervalMs,
       silenceTimeoutMs: config.silenceTimeoutMs,
     },

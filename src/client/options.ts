@@ -1,7 +1,9 @@
 // Options: what a user may set, the defaults, and the check that turns both into one configuration. Pure.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
+import type { HandshakeOptions } from '../connection/handshake.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
 
@@ -134,6 +136,10 @@ export type ClientConfig = Record<NumberName, number> & {
   protocol: 'auto' | 2 | 3
   stringNumbers: boolean
   resend: ResendMode
+  /** Where a server is reached that the cluster announces under another address. */
+  locate?: (announced: Endpoint) => Endpoint
+  dial?: Pick<DialOptions, 'noDelay' | 'family' | 'lookup'>
+  handshake?: Pick<HandshakeOptions, 'clientInfoTag' | 'readOnly' | 'onUnneededPassword'>
 }
 
 const otherDefaults = {

@@ -11,3 +11,19 @@ export const clientTransitions: Record<ClientState, readonly ClientState[]> = {
   closing: ['closed'],
   closed: [],
 }
+
+/**
+ * States of a DirectClient. `connecting`: no socket yet. `connected`: the socket is open, calls are not written yet, or no longer.
+ * `waiting`: for the next attempt. `ending`: the socket is ended from this side. `ended` absorbs.
+ */
+export type DirectState = 'idle' | 'connecting' | 'connected' | 'ready' | 'waiting' | 'ending' | 'ended'
+
+export const directTransitions: Record<DirectState, readonly DirectState[]> = {
+  idle: ['connecting', 'ended'],
+  connecting: ['connected', 'waiting', 'ended'],
+  connected: ['ready', 'waiting', 'ended'],
+  ready: ['connected', 'ending', 'waiting', 'ended'],
+  waiting: ['connecting', 'ended'],
+  ending: ['ended'],
+  ended: [],
+}

@@ -30,13 +30,41 @@ export const CallFlag = {
   buffers: 4,
   /** The reply as the bytes received. */
   raw: 8,
+  /** The reply in the shapes of RESP2. */
+  legacy: 16,
   /** To be sent right behind ASKING. */
-  asking: 16,
+  asking: 32,
   /** An earlier connection was lost between writing it and its reply. */
-  lostReply: 32,
+  lostReply: 64,
   /** A failure is handed to `resolve` as a value, not as a rejected promise. */
-  errorAsValue: 64,
+  errorAsValue: 128,
+  /** Has a collector, as it gets several replies. */
+  several: 256,
+  /** Goes to one node, whatever the slot map says, and its error replies are the caller's. */
+  pinned: 512,
+  /** Stands between a MULTI and its EXEC, which are calls of their own. */
+  fragment: 1024,
+  /** Its failures are translated by the client's `translate`. */
+  translated: 2048,
 } as const
+
+/** `flags & formatFlags` shifted right by this is the ReplyFormat. */
+export const formatShift = 2
+export const formatFlags = CallFlag.buffers | CallFlag.raw | CallFlag.legacy
+
+/** What a call that gets several replies does with them. */
+export interface ReplyCollector {
+  /** The frames to write instead of the call's own; null for the call's own. */
+  readonly parts: readonly { readonly head: string; readonly args: readonly Argument[] }[] | null
+  /** Takes a reply, or an error reply as a value. True when it was the last. */
+  take(reply: Reply): boolean
+  /** Takes a push that may stand for a reply: null when it does not, else true when it was the last. */
+  takePush(kind: string, items: readonly Reply[]): boolean | null
+  /** What the call gets; an error is judged as if the call had got it. */
+  outcome(): Reply
+  /** It is to be sent again: forgets what it has taken. */
+  reset(): void
+}
 
 /** Where a call is held: a queue that can let go of one call, and say what it is waiting for. */
 export interface CallHolder {
@@ -53,6 +81,8 @@ export interface CallMaker {
   /** The error for a call whose time has come. */
   overdue(call: Call, now: number): SlotwiseError
   onSettled(call: Call): void
+  /** With CallFlag.translated: the error to fail with instead. */
+  translate(call: Call, error: Error): Error
 }
 
 /** What few calls have. */
@@ -68,6 +98,10 @@ export interface CallExtras {
   lastError?: Error
   /** With CallFlag.raw: a reply that this one probably equals, or nearly. */
   expectedRaw?: KnownArray | null
+  /** With CallFlag.several. */
+  collector?: ReplyCollector
+  /** With CallFlag.pinned: the node, or what stands for it. */
+  pinnedTo?: unknown
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */
@@ -167,6 +201,7 @@ export class Call implements Deadlined, Chargeable {
     this.extras ??= {}
     this.extras.lastError = reason
     this.extras.retries = (this.extras.retries ?? 0) + 1
+    this.extras.collector?.reset()
   }
 
   fulfil(value: Reply): void {
@@ -176,7 +211,8 @@ export class Call implements Deadlined, Chargeable {
 
   fail(error: Error): void {
     if (this.current === 'settled') return
-    this.settle()(this.has(CallFlag.errorAsValue) ? error : Promise.reject(error))
+    const reason = this.has(CallFlag.translated) ? this.maker.translate(this, error) : error
+    this.settle()(this.has(CallFlag.errorAsValue) ? reason : Promise.reject(reason))
   }
 
   /** Fails with one of this client's own errors, with what this call knows of its own life added to it. */
@@ -220,6 +256,11 @@ export class Call implements Deadlined, Chargeable {
     }
     return resolve
   }
+}
+
+/** The command's name as its caller spelled it. */
+export function commandText({ head }: Call): string {
+  return head.slice(head.indexOf('\n') + 1, -2)
 }
 
 /** Error for a call that ends without a reply, with the fields every such error has. */

@@ -19,6 +19,9 @@ export interface IssuerOptions extends WaitLimits {
   maxQueueAgeMs: number
 }
 
+/** Turns a failure into the one that the caller is to see. */
+export type Translate = (call: Call, error: Error) => Error
+
 export class Issuer implements CallMaker {
   readonly #options: IssuerOptions
   readonly #turn: Turn
@@ -29,7 +32,11 @@ export class Issuer implements CallMaker {
   #settled = 0
   #onIdle: (() => void) | null = null
 
-  constructor(options: IssuerOptions, turn: Turn) {
+  /** For calls with CallFlag.translated. */
+  readonly translate: Translate
+
+  constructor(options: IssuerOptions, turn: Turn, translate: Translate = (_call, error) => error) {
+    this.translate = translate
     this.#options = options
     this.#turn = turn
     this.budget = new WaitBudget(options)

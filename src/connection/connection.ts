@@ -5,9 +5,9 @@
 // Holds   replies arrive in send order, so queue.sent === frames written - replies seen.
 
 import type { Socket } from 'node:net'
-import { type Call, CallFlag, noTimeoutMs } from '../command/call.js'
+import { type Call, CallFlag, formatFlags, formatShift, noTimeoutMs, type ReplyCollector } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
-import { type ErrorDetails, type ReplyError, SlotwiseError, stacklessError } from '../errors.js'
+import { type ErrorDetails, ReplyError, SlotwiseError, stacklessError } from '../errors.js'
 import { createDecoder } from '../resp/create-decoder.js'
 import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type ReplySink } from '../resp/decoder.js'
 import type { KnownArray } from '../resp/known-array.js'
@@ -18,6 +18,7 @@ import type { Endpoint } from './endpoint.js'
 import { type HandshakeOptions, handshakeOutcome, handshakeSteps } from './handshake.js'
 import { type LivenessLimits, liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
+import { asText, isMonitorLine, pushKind } from './pushes.js'
 import type { SocketEntry } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
 
@@ -26,6 +27,8 @@ export interface ConnectionOptions extends LivenessLimits {
   limits: DecoderLimits
   /** Integers as strings. */
   stringNumbers: boolean
+  /** Whether pushes are wanted, and come as Buffers. */
+  pushes: boolean
 }
 
 /** News for the owner. */
@@ -33,6 +36,8 @@ export interface ConnectionListener {
   onReady(): void
   /** An error reply has come for the call, which is in nobody's hands but the listener's. */
   onReplyError(call: Call, error: ReplyError): void
+  /** News that nobody asked for: `message`, `subscribe`, `monitor`, … With option `pushes`, strings as Buffers. */
+  onPush?(kind: string, items: readonly Reply[]): void
   /** Called once. The calls handed back are the listener's. */
   onClosed(reason: SlotwiseError, handBack: HandBack): void
 }
@@ -59,6 +64,10 @@ export class Connection implements ReplySink, AtTurnEnd {
   /** Since when a reply has been due, had nothing been read since. */
   #dueSince = 0
   #watch: NodeJS.Timeout | null = null
+  /** RESP2 only: channels and patterns subscribed to, by the server's count. */
+  #subscribed = 0
+  /** The server sends what others do, since MONITOR. */
+  #monitoring = false
 
   constructor(
     socket: Socket,
@@ -80,7 +89,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     this.#queue = new CallQueue(() => this.#situation())
     this.#outbox = new Outbox(socket, this.#queue)
     const protocol = options.handshake.protocol === 2 ? 2 : 3
-    this.#decoder = createDecoder(protocol, this, options.limits, { stringNumbers: options.stringNumbers })
+    this.#decoder = this.#newDecoder(protocol)
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('drain', () => this.#outbox.onDrain())
     socket.on('error', (error: Error) => this.#onLost(error))
@@ -103,14 +112,23 @@ export class Connection implements ReplySink, AtTurnEnd {
     this.#state = next
   }
 
+  #newDecoder(protocol: 2 | 3): ReplyDecoder {
+    const { limits, stringNumbers, pushes } = this.#options
+    return createDecoder(protocol, this, limits, { stringNumbers, pushBuffers: pushes })
+  }
+
+  /** For those who look at it; it is not theirs. */
+  get socket(): Socket {
+    return this.#socket
+  }
+
   #situation(): ErrorDetails {
     return { endpoint: this.endpoint.key }
   }
 
   // ---- handshake
 
-  #handshake(protocol: 2 | 3): void {
-    const options = this.#options.handshake
+  #handshake(protocol: 2 | 3, options = this.#options.handshake): void {
     const steps = handshakeSteps(options, protocol)
     const replies: unknown[] = []
     const onReply = (reply: unknown) => {
@@ -119,12 +137,16 @@ export class Connection implements ReplySink, AtTurnEnd {
     }
     const conclude = () => {
       if (this.#state !== 'handshaking') return
-      const outcome = handshakeOutcome(steps, replies, this.endpoint.key)
+      const lenient = options.onUnneededPassword !== undefined
+      const outcome = handshakeOutcome(steps, replies, this.endpoint.key, lenient)
       if (outcome.kind === 'ready') this.#onHandshaken()
       else if (outcome.kind === 'failed') this.destroy(outcome.error)
-      else {
-        this.#decoder = createDecoder(2, this, this.#options.limits, { stringNumbers: this.#options.stringNumbers })
-        this.#handshake(2)
+      else if (outcome.kind === 'unneeded-password') {
+        options.onUnneededPassword?.(outcome.message)
+        this.#handshake(protocol, { ...options, password: null })
+      } else {
+        this.#decoder = this.#newDecoder(2)
+        this.#handshake(2, options)
       }
     }
     // A step fails without a reply only when the connection goes, and a closed connection takes no outcome.
@@ -189,9 +211,15 @@ export class Connection implements ReplySink, AtTurnEnd {
   }
 
   nextFormat(): number {
-    const flags = this.#queue.peekSent()?.flags ?? 0
+    const head = this.#queue.peekSent()
+    const flags = head?.flags ?? 0
+    if (this.#subscribed !== 0 || (flags & CallFlag.several) !== 0) {
+      // RESP2 has pushes come as replies, and their strings are wanted as Buffers.
+      const mayBePush = this.#subscribed !== 0 || head?.extras?.collector?.parts === null
+      if (mayBePush && this.protocol === 2 && this.#options.pushes) return ReplyFormat.buffers
+    }
     // The bits of a call in flight, not branches: this runs once a reply.
-    return (flags & CallFlag.buffers) === 0 && (flags & CallFlag.raw) === 0 ? ReplyFormat.plain : formatOf(flags)
+    return (flags & formatFlags) >> formatShift
   }
 
   expectedRaw(): KnownArray | null {
@@ -199,21 +227,77 @@ export class Connection implements ReplySink, AtTurnEnd {
   }
 
   onReply(value: Reply): void {
-    const call = this.#answered()
-    if (call !== undefined) call.fulfil(value)
+    if (this.#monitoring && isMonitorLine(value)) {
+      this.#listener.onPush?.('monitor', [value])
+      return
+    }
+    const head = this.#queue.peekSent()
+    if (this.#subscribed !== 0 || (head !== undefined && (head.flags & CallFlag.several) !== 0)) {
+      this.#onReplyAmongOthers(head, value)
+    } else this.#answer(value)
     if (this.#state === 'draining') this.#closeIfDrained()
   }
 
+  #answer(value: Reply): void {
+    const call = this.#answered()
+    if (call === undefined) return
+    if (call.spec.name === 'MONITOR') this.#monitoring = true
+    call.fulfil(value)
+  }
+
   onError(error: ReplyError): void {
+    const head = this.#queue.peekSent()
+    const collector = head?.extras?.collector
+    if (collector !== undefined && collector.parts !== null) {
+      if (collector.take(error)) this.#conclude(collector)
+    } else this.#answerError(error)
+    if (this.#state === 'draining') this.#closeIfDrained()
+  }
+
+  #answerError(error: ReplyError): void {
     const call = this.#answered()
     if (call === undefined) return
     if (call.settled || call.has(CallFlag.internal)) call.fail(error)
     else this.#listener.onReplyError(call, error)
-    if (this.#state === 'draining') this.#closeIfDrained()
   }
 
-  onPush(_items: Reply[]): void {
-    // Nothing this connection serves asks for pushes.
+  // ---- replies that are not one for each call
+
+  /** A reply of a call that gets several, or (RESP2) a push in the guise of a reply. */
+  #onReplyAmongOthers(head: Call | undefined, value: Reply): void {
+    if (this.protocol === 2 && this.#options.pushes) {
+      const kind = pushKind(value)
+      if (kind !== null) {
+        this.#onPushed(kind, value as Reply[])
+        return
+      }
+    }
+    const collector = head?.extras?.collector
+    if (collector === undefined || collector.parts === null) {
+      const forced = this.#subscribed !== 0 && head !== undefined && !head.has(CallFlag.buffers)
+      this.#answer(forced ? asText(value) : value)
+    } else if (collector.take(value)) this.#conclude(collector)
+  }
+
+  #conclude(collector: ReplyCollector): void {
+    const outcome = collector.outcome()
+    if (outcome instanceof ReplyError) this.#answerError(outcome)
+    else this.#answer(outcome)
+  }
+
+  onPush(items: Reply[]): void {
+    if (!this.#options.pushes || this.#state === 'closed') return
+    this.#onPushed(String(items[0]), items)
+    if ((this.#state as ConnectionState) === 'draining') this.#closeIfDrained()
+  }
+
+  #onPushed(kind: string, items: readonly Reply[]): void {
+    // The count is the server's, over channels and patterns; it is not sent with messages.
+    if (this.protocol === 2 && kind.endsWith('subscribe')) this.#subscribed = Number(items[2])
+    const collector = this.#queue.peekSent()?.extras?.collector
+    const last = collector?.takePush(kind, items) ?? null
+    this.#listener.onPush?.(kind, items)
+    if (last === true) this.#conclude(collector as ReplyCollector)
   }
 
   #answered(): Call | undefined {
@@ -270,6 +354,17 @@ export class Connection implements ReplySink, AtTurnEnd {
     if (this.#state === 'draining' && this.#queue.length === 0) this.destroy(closing(this.endpoint.key))
   }
 
+  /**
+   * Writes what has been called, then ends this side of the socket; the peer answers what it has got, if it cares to, and closes.
+   * Its owner sees to it that this comes to an end.
+   */
+  finish(): void {
+    if (this.#state === 'handshaking') this.destroy(closing(this.endpoint.key))
+    if (this.#state !== 'ready') return
+    this.#outbox.flush()
+    this.#socket.end()
+  }
+
   /** Closes now. Calls without a reply go back to the listener; the client's own fail. */
   destroy(reason: SlotwiseError): void {
     if (this.#state === 'closed') return
@@ -305,10 +400,6 @@ function ignore(): void {}
 
 function isUsers(call: Call): boolean {
   return !call.has(CallFlag.internal)
-}
-
-function formatOf(flags: number): number {
-  return (flags & CallFlag.buffers ? ReplyFormat.buffers : 0) | (flags & CallFlag.raw ? ReplyFormat.raw : 0)
 }
 
 function closing(endpoint: string): SlotwiseError {

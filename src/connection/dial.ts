@@ -4,8 +4,8 @@
 // Dies    once: by handing the socket over, by failing, or by cancel().
 // Holds   exactly one of onOpen and onFailed is called, and neither after cancel().
 
-import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net'
-import { type TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
+import { connect, isIP, type LookupFunction, type NetConnectOpts, type Socket } from 'node:net'
+import { TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { isLocalExhaustion, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Endpoint } from './endpoint.js'
 import type { SocketEntry, SocketLedger } from './socket-ledger.js'
@@ -15,6 +15,12 @@ export interface DialOptions {
   tls: TlsOptions | null
   /** Idle time before TCP probes the peer, in milliseconds. */
   keepAliveMs: number
+  /** Sends small writes at once. Default true. */
+  noDelay?: boolean
+  /** IP version of looked-up addresses: 4, 6, or 0 for either. Default 0. */
+  family?: number
+  /** Looks names up in place of Node's `dns.lookup`. */
+  lookup?: LookupFunction
 }
 
 export interface DialListener {
@@ -29,9 +35,47 @@ export interface Dial {
 
 /** Starts an attempt. Every socket it makes is entered in the ledger. */
 export function dial(endpoint: Endpoint, options: DialOptions, ledger: SocketLedger, listener: DialListener): Dial {
-  const socket = openSocket(endpoint, options)
+  return watch(openSocket(endpoint, options), options.tls !== null, endpoint, ledger, listener)
+}
+
+/** An attempt by somebody else's means: `open` gives the socket, open or opening. */
+export function dialBy(
+  open: () => Promise<Socket>,
+  endpoint: Endpoint,
+  ledger: SocketLedger,
+  listener: DialListener,
+): Dial {
+  let cancelled = false
+  let watched: Dial | null = null
+  const onSocket = (socket: Socket) => {
+    if (cancelled) socket.destroy()
+    else if (socket.destroyed) listener.onFailed(dialError(endpoint, socket.errored ?? undefined))
+    else if (socket.connecting) watched = watch(socket, socket instanceof TLSSocket, endpoint, ledger, listener)
+    else listener.onOpen(socket, ledger.enter(socket, 'dialing'))
+  }
+  const onFailed = (cause: unknown) => {
+    if (!cancelled) listener.onFailed(dialError(endpoint, cause))
+  }
+  // In a turn of its own: nobody expects to hear of the attempt while starting it.
+  Promise.resolve().then(open).then(onSocket, onFailed)
+  return {
+    cancel() {
+      cancelled = true
+      watched?.cancel()
+    },
+  }
+}
+
+/** Watches a socket until it is open. */
+function watch(
+  socket: Socket,
+  secure: boolean,
+  endpoint: Endpoint,
+  ledger: SocketLedger,
+  listener: DialListener,
+): Dial {
   const entry = ledger.enter(socket, 'dialing')
-  const opened = options.tls === null ? 'connect' : 'secureConnect'
+  const opened = secure ? 'secureConnect' : 'connect'
 
   const release = () => {
     socket.off(opened, onOpen)
@@ -61,15 +105,18 @@ export function dial(endpoint: Endpoint, options: DialOptions, ledger: SocketLed
   }
 }
 
-function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
+/** A socket that is opening; whoever asks for it owns it. */
+export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
   const target: NetConnectOpts =
     endpoint.path === undefined
       ? {
           host: endpoint.host,
           port: endpoint.port,
-          noDelay: true,
+          noDelay: options.noDelay ?? true,
           keepAlive: true,
           keepAliveInitialDelay: options.keepAliveMs,
+          ...(options.family !== undefined && { family: options.family }),
+          ...(options.lookup !== undefined && { lookup: options.lookup }),
         }
       : { path: endpoint.path }
   if (options.tls === null) return connect(target)

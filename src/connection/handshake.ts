@@ -14,6 +14,12 @@ export interface HandshakeOptions {
   name: string | null
   /** Sends the library's name and version, for CLIENT LIST. */
   clientInfo: boolean
+  /** Stands behind the library's name in CLIENT LIST, in brackets; none by default. */
+  clientInfoTag?: string
+  /** Sends READONLY: a replica of a cluster then answers reads. Default false. */
+  readOnly?: boolean
+  /** A server that wants no password is given none, and this is called; by default the handshake fails. */
+  onUnneededPassword?: (message: string) => void
 }
 
 export interface HandshakeStep {
@@ -43,28 +49,37 @@ export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): Hand
   }
   if (options.clientInfo) {
     // Servers before 7.2 do not know it; nothing depends on it.
-    steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-NAME', library.name], onError: 'ignore' })
+    const tagged = options.clientInfoTag === undefined ? library.name : `${library.name}(${options.clientInfoTag})`
+    steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-NAME', tagged], onError: 'ignore' })
     steps.push({ name: 'CLIENT', args: ['SETINFO', 'LIB-VER', library.version], onError: 'ignore' })
   }
   if (options.database !== 0) steps.push({ name: 'SELECT', args: [String(options.database)], onError: 'fail' })
+  if (options.readOnly === true) steps.push({ name: 'READONLY', args: [], onError: 'ignore' })
   // RESP2 without a password has no step that a server must answer well: this one tells a server that says nothing, or wants a
   // password, from one that is ready.
   if (protocol === 2 && password === null) steps.push({ name: 'PING', args: [], onError: 'ignore' })
   return steps
 }
 
-export type HandshakeOutcome = { kind: 'ready' } | { kind: 'fallback' } | { kind: 'failed'; error: SlotwiseError }
+export type HandshakeOutcome =
+  | { kind: 'ready' }
+  | { kind: 'fallback' }
+  /** The server has no password; see `onUnneededPassword`. */
+  | { kind: 'unneeded-password'; message: string }
+  | { kind: 'failed'; error: SlotwiseError }
 
 /** Reads the outcome of all steps; `replies[i]` answers `steps[i]`. The first decisive error counts. */
 export function handshakeOutcome(
   steps: readonly HandshakeStep[],
   replies: readonly unknown[],
   endpoint: string,
+  lenient = false,
 ): HandshakeOutcome {
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i] as HandshakeStep
     const reply = replies[i]
     if (!(reply instanceof ReplyError)) continue
+    if (lenient && isUnneeded(reply)) return { kind: 'unneeded-password', message: reply.message }
     if (isAuthError(reply) || step.onError === 'auth') {
       return { kind: 'failed', error: stepError('SLOTWISE_AUTH_FAILED', step, reply, endpoint) }
     }
@@ -76,11 +91,11 @@ export function handshakeOutcome(
 }
 
 function isAuthError(error: ReplyError): boolean {
-  return (
-    error.code === 'WRONGPASS' ||
-    error.code === 'NOAUTH' ||
-    /without any password configured|no password is set/i.test(error.message)
-  )
+  return error.code === 'WRONGPASS' || error.code === 'NOAUTH' || isUnneeded(error)
+}
+
+function isUnneeded(error: ReplyError): boolean {
+  return /without any password configured|no password is set/i.test(error.message)
 }
 
 /** Redis before 6 and most proxies answer `ERR unknown command`, a server with only RESP2 answers NOPROTO. */

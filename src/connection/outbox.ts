@@ -5,6 +5,7 @@
 // Holds   nothing is encoded while the socket is full, so what waits there stays withdrawable.
 
 import type { Socket } from 'node:net'
+import { type Call, CallFlag } from '../command/call.js'
 import { FrameWriter } from '../resp/encode.js'
 import type { CallQueue } from './call-queue.js'
 
@@ -33,10 +34,16 @@ export class Outbox {
     while (!this.#full) {
       const call = this.#queue.takeUnsent()
       if (call === undefined) break
-      writer.append(call.head, call.args)
+      if ((call.flags & CallFlag.several) === 0) writer.append(call.head, call.args)
+      else this.#appendParts(call)
       if (writer.bytes >= writeSizeBytes) this.#write()
     }
     if (writer.bytes !== 0) this.#write()
+  }
+
+  #appendParts(call: Call): void {
+    const parts = call.extras?.collector?.parts ?? [call]
+    for (const part of parts) this.#writer.append(part.head, part.args)
   }
 
   /** The socket has room again. */

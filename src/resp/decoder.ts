@@ -18,8 +18,11 @@ export type Reply =
   | Map<Reply, Reply>
   | Set<Reply>
 
-/** Bit mask: how a reply is to be built. `buffers`: every string as a Buffer. `raw`: the reply's bytes, not decoded. */
-export const ReplyFormat = { plain: 0, buffers: 1, raw: 2 } as const
+/**
+ * Bit mask: how a reply is to be built. `buffers`: every string as a Buffer. `raw`: the reply's bytes, not decoded. `legacy`: in
+ * the shapes of RESP2, that is maps as flat arrays, sets as arrays, doubles and big numbers as strings, booleans as 1 and 0.
+ */
+export const ReplyFormat = { plain: 0, buffers: 1, raw: 2, legacy: 4 } as const
 
 /** Takes what a decoder finds. Called synchronously from execute(), which none of these may call again. */
 export interface ReplySink {
@@ -33,7 +36,7 @@ export interface ReplySink {
   onReply(value: Reply): void
   /** A top-level error reply, in whatever format. */
   onError(error: ReplyError): void
-  /** A RESP3 push; always in the plain format. */
+  /** A RESP3 push, in the plain format, or with `pushBuffers` in that of Buffers. */
   onPush(items: Reply[]): void
 }
 
@@ -42,6 +45,8 @@ export { type DecoderLimits, defaultLimits } from './limits.js'
 export interface DecoderOptions {
   /** Integer replies as strings: exact beyond 2^53, where numbers are not. Default false. */
   stringNumbers?: boolean
+  /** Strings of pushes as Buffers. Default false. */
+  pushBuffers?: boolean
 }
 
 export interface ReplyDecoder {

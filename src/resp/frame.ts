@@ -10,18 +10,22 @@ export class Frame {
   /** Elements it has when complete; of a streamed one, whose length is not known, one more than it may have. */
   readonly length: number
   readonly streamed: boolean
+  /** Maps and sets as the arrays that RESP2 has for them. */
+  readonly legacy: boolean
   /** Keys and values of a map alternate. Grows with what arrives, never by what was announced. */
   readonly items: Reply[] = []
 
-  constructor(type: number, parent: Frame | null, length: number, streamed: boolean) {
+  constructor(type: number, parent: Frame | null, length: number, streamed: boolean, legacy = false) {
     this.type = type
     this.parent = parent
     this.length = length
     this.streamed = streamed
+    this.legacy = legacy
   }
 
   /** Its value, once the elements are there. */
   value(): Reply {
+    if (this.legacy) return this.items
     if (this.type === Aggregate.set) return new Set(this.items)
     if (this.type !== Aggregate.map) return this.items
     const items = this.items

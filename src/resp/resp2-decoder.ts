@@ -82,7 +82,8 @@ export class Resp2Decoder implements ReplyDecoder {
 
   #begin(type: number): void {
     this.#begun = true
-    this.#format = this.#sink.nextFormat()
+    // RESP2 has no other shapes than its own.
+    this.#format = this.#sink.nextFormat() & ~ReplyFormat.legacy
     if (type === Type.error) this.#format = ReplyFormat.plain
     if ((this.#format & ReplyFormat.raw) !== 0) this.#raw = new RawReader(2, this.#limits, this.#sink.expectedRaw())
   }

@@ -34,7 +34,7 @@ import {
 import { Frame } from './frame.js'
 import { RawReader } from './raw-reader.js'
 import { parseBigNumber, parseBoolean, parseDouble, parseInteger, parseNull } from './scalars.js'
-import { TextCollector, TextReader, utf8 } from './text.js'
+import { copyOf, TextCollector, TextReader, utf8 } from './text.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
 
 /** Integers of at most this many digits are exact when built digit by digit. */
@@ -46,6 +46,7 @@ export class Resp3Decoder implements ReplyDecoder {
   readonly #limits: DecoderLimits
   readonly #maxBulkBytes: number
   readonly #stringNumbers: boolean
+  readonly #pushBuffers: boolean
   readonly #text = new TextReader()
   #failure: { error: unknown } | null = null
 
@@ -56,6 +57,8 @@ export class Resp3Decoder implements ReplyDecoder {
   #begun = false
   /** Strings as Buffers, in the current reply. */
   #asBuffers = false
+  /** In the shapes of RESP2, in the current reply. */
+  #legacy = false
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
 
@@ -74,6 +77,7 @@ export class Resp3Decoder implements ReplyDecoder {
     this.#limits = limits
     this.#maxBulkBytes = limits.maxBulkBytes
     this.#stringNumbers = options.stringNumbers === true
+    this.#pushBuffers = options.pushBuffers === true
   }
 
   /** True between replies: nothing of the next one has arrived. */
@@ -153,7 +157,8 @@ export class Resp3Decoder implements ReplyDecoder {
   /** Starts a top-level item. True when its bytes are wanted as they are. */
   #begin(type: number): boolean {
     this.#begun = true
-    this.#asBuffers = false
+    this.#legacy = false
+    this.#asBuffers = type === Aggregate.push && this.#pushBuffers
     if (type === Aggregate.push || type === Aggregate.attribute) return false
     if (!isKnown(type)) throw badType(type)
     const format = this.#sink.nextFormat()
@@ -163,6 +168,7 @@ export class Resp3Decoder implements ReplyDecoder {
       return true
     }
     this.#asBuffers = (format & ReplyFormat.buffers) !== 0
+    this.#legacy = (format & ReplyFormat.legacy) !== 0
     return false
   }
 
@@ -209,7 +215,7 @@ export class Resp3Decoder implements ReplyDecoder {
     const length = streamed ? max + 1 : isPairs(type) ? count * 2 : count
     if (length > max && !streamed) throw tooMany(this.#limits)
     if (++this.#depth > this.#limits.maxDepth) throw tooDeep(this.#limits)
-    this.#top = new Frame(type, this.#top, length, streamed)
+    this.#top = new Frame(type, this.#top, length, streamed, this.#legacy)
     if (length === 0) this.#finish(this.#top)
   }
 
@@ -278,15 +284,20 @@ export class Resp3Decoder implements ReplyDecoder {
 
   #addScalar(type: number, text: string): void {
     if (type === Type.null) this.#add(parseNull(text))
-    else if (type === Type.boolean) this.#add(parseBoolean(text))
-    else if (type === Type.double) this.#add(parseDouble(text))
-    else if (type === Type.bigNumber) this.#add(parseBigNumber(text))
+    else if (type === Type.boolean) this.#add(this.#legacy ? Number(parseBoolean(text)) : parseBoolean(text))
+    else if (type === Type.double) this.#addNumber(parseDouble(text), text)
+    else if (type === Type.bigNumber) this.#addNumber(parseBigNumber(text), text)
     else if (type === Type.end && text === '') this.#endStreamed()
     else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
     else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
     else if (text === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
     else if (!isKnown(type) || type === Type.chunk) throw badType(type)
     else throw badLength()
+  }
+
+  #addNumber(value: number | bigint, text: string): void {
+    if (!this.#legacy) this.#add(value)
+    else this.#add(this.#asBuffers && typeof value === 'number' ? Buffer.from(text) : text)
   }
 
   /** Keeps the start of a line. Returns `end`: the chunk is used up. */
@@ -385,10 +396,4 @@ export class Resp3Decoder implements ReplyDecoder {
     this.#add(this.#asBuffers ? whole : this.#text.read(whole, 0, whole.length))
     return at + 2
   }
-}
-
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start)
-  bytes.copy(copy, 0, start, end)
-  return copy
 }

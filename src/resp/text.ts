@@ -15,6 +15,13 @@ export function utf8(bytes: Buffer, start: number, end: number): string {
   return (bytes as Bytes).utf8Slice(start, end)
 }
 
+/** bytes[start, end) as a Buffer of its own. */
+export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start)
+  bytes.copy(copy, 0, start, end)
+  return copy
+}
+
 /** Below this length V8 copies a slice of a string; from it on the slice would keep the whole string alive. */
 const copiedSliceLength = 13
 /** Text that is made at once, for short strings to be cut from. */

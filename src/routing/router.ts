@@ -69,9 +69,20 @@ export class Router {
       this.#pause(call)
       return
     }
-    const node = slot < 0 ? this.#topology.anyNode() : this.#topology.map.primaryOf(slot)
+    const node = slot < 0 ? this.#nodeWithoutSlot(call) : this.#topology.map.primaryOf(slot)
     if (node === null) this.#park(call)
+    else if (node.state === 'retired') this.#failRetired(node, call)
     else node.send(call)
+  }
+
+  #nodeWithoutSlot(call: Call): Node | null {
+    return call.has(CallFlag.pinned) ? ((call.extras?.pinnedTo as Node | undefined) ?? null) : this.#topology.anyNode()
+  }
+
+  /** Only a call for this very node can find it retired: every other goes by the map, which names it no longer. */
+  #failRetired(node: Node, call: Call): void {
+    const endpoint = node.endpoint.key
+    call.failWith('SLOTWISE_CONNECTION_LOST', `${endpoint} has left the cluster`, { endpoint, phase: 'queue' })
   }
 
   #park(call: Call): void {
@@ -90,10 +101,10 @@ export class Router {
   /** An error reply came for the call: follows it, tries again later, or gives it to the caller. */
   onReplyError(node: Node, call: Call, error: ReplyError): void {
     const { clustered, maxRedirects } = this.#options
-    const outcome =
-      call.slot < 0 && clustered && error.code === 'MOVED' ? ({ kind: 'fail' } as const) : verdict(error, clustered)
+    const itsOwn = call.has(CallFlag.pinned) || (call.slot < 0 && error.code === 'MOVED')
+    const outcome = clustered && itsOwn ? ({ kind: 'fail' } as const) : verdict(error, clustered)
     if (outcome.kind === 'fail' || this.#stopReason !== null) {
-      call.fail(Object.assign(error, { command: call.spec.name }))
+      call.fail(call.has(CallFlag.translated) ? error : Object.assign(error, { command: call.spec.name }))
       return
     }
     // The reply proves that the command has not run.
@@ -117,7 +128,9 @@ export class Router {
 
   #onMoved(node: Node, call: Call, redirect: Redirect): void {
     this.moved++
-    const endpoint = tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port)
+    const endpoint = this.#topology.locate(
+      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
+    )
     if (endpoint.key === node.endpoint.key) {
       // A node that redirects to itself is of two minds: following it would only turn in a circle.
       this.#listener.onEvidence('urgent', null)
@@ -131,7 +144,9 @@ export class Router {
 
   #onAsk(node: Node, call: Call, redirect: Redirect): void {
     this.asked++
-    const endpoint = tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port)
+    const endpoint = this.#topology.locate(
+      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
+    )
     if (!this.#topology.has(endpoint)) this.#listener.onEvidence('redirect', node)
     call.flags |= CallFlag.asking
     this.#topology.nodeFor(endpoint).send(call)

@@ -10,7 +10,15 @@ import { Node, type NodeContext } from '../node/node.js'
 import { type Shard, SlotMap, slotCount } from './slot-map.js'
 import { noShard, sameView, type View, type ViewNode, type ViewShard } from './view.js'
 
+export interface TopologyListener {
+  onNodeAdded?(node: Node): void
+  onNodeRemoved?(node: Node): void
+}
+
 export class Topology {
+  readonly #listener: TopologyListener
+  /** Where a server is reached that a cluster announces under this address. */
+  readonly locate: (announced: Endpoint) => Endpoint
   readonly #seeds: readonly Endpoint[]
   readonly #context: NodeContext
   readonly #nodes = new Map<string, Node>()
@@ -28,9 +36,16 @@ export class Topology {
   #next = 0
   #destroyed = false
 
-  constructor(seeds: readonly Endpoint[], context: NodeContext) {
+  constructor(
+    seeds: readonly Endpoint[],
+    context: NodeContext,
+    listener: TopologyListener = {},
+    locate: (announced: Endpoint) => Endpoint = announced => announced,
+  ) {
     this.#seeds = seeds
     this.#context = context
+    this.#listener = listener
+    this.locate = locate
   }
 
   get map(): SlotMap {
@@ -96,6 +111,7 @@ export class Topology {
     if (node === undefined) {
       node = new Node(endpoint, this.#context)
       this.#nodes.set(endpoint.key, node)
+      this.#listener.onNodeAdded?.(node)
     }
     return node
   }
@@ -193,7 +209,7 @@ export class Topology {
   }
 
   #nodeOf({ endpoint, id }: ViewNode): Node {
-    const node = this.nodeFor(endpoint)
+    const node = this.nodeFor(this.locate(endpoint))
     node.id = id
     return node
   }
@@ -202,6 +218,7 @@ export class Topology {
     for (const [key, node] of this.#nodes) {
       if (node.namedBy === this.#rebuilds) continue
       this.#nodes.delete(key)
+      this.#listener.onNodeRemoved?.(node)
       this.#retiring.add(node)
       node.retire(
         stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),

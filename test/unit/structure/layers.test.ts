@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 const src = resolve(import.meta.dirname, '../../../src')
 
 /** Lower layers first. A file may import from its own layer's folder and from those before it. */
-const layers = ['.', 'resp', 'command', 'connection', 'node', 'topology', 'routing', 'batch', 'client']
+const layers = ['.', 'resp', 'command', 'connection', 'node', 'topology', 'routing', 'batch', 'pubsub', 'client', 'sentinel', 'entry', 'ioredis']
 /** Files beside the folders: the entries stand above every layer, the others below. */
 const entries = ['core.ts', 'index.ts']
 const packageImporters: Record<string, string> = {
@@ -30,7 +30,8 @@ function localImportsOf(file: string): string[] {
 }
 
 function rank(file: string): number {
-  if (entries.includes(file)) return layers.length
+  if (file === 'core.ts') return layers.indexOf('entry')
+  if (file === 'index.ts') return layers.length
   return layers.indexOf(dirname(file))
 }
 

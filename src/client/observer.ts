@@ -1,0 +1,22 @@
+// ClientObserver: what an API built on top of a Client is told of its life. All of it is optional, and called synchronously.
+
+import type { Call } from '../command/call.js'
+import type { SlotwiseError } from '../errors.js'
+import type { Node } from '../node/node.js'
+
+export interface ClientObserver {
+  /** The client is usable: a node is connected and, of a cluster, the topology is known. */
+  onUsable?(): void
+  onNodeAdded?(node: Node): void
+  onNodeRemoved?(node: Node): void
+  /** The node has a usable connection. */
+  onNodeReady?(node: Node): void
+  /** A usable connection was lost. */
+  onNodeLost?(node: Node, reason: SlotwiseError): void
+  onDialFailed?(node: Node, error: SlotwiseError): void
+  /** The topology has been compared with a node's answer; `changed` tells whether another map is in use now. */
+  onRefreshed?(changed: boolean): void
+  onRefreshFailed?(error: SlotwiseError): void
+  /** The error to fail a call with that was made by submit(). */
+  translate?(call: Call, error: Error): Error
+}

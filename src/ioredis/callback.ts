@@ -1,0 +1,31 @@
+// Callback: the older way of getting an outcome, beside the promise.
+
+// biome-ignore lint/suspicious/noExplicitAny: a callback takes whatever its command is answered with
+export type NodeCallback<T = any> = (error: Error | null | undefined, result?: T) => void
+
+/**
+ * Hands the outcome to the callback, if there is one, and returns the promise. With a callback the promise counts as handled; what
+ * the callback throws is thrown in a turn of its own.
+ */
+export function asCallback<T>(promise: Promise<T>, callback: NodeCallback<T> | undefined): Promise<T> {
+  if (typeof callback === 'function') {
+    promise.then(
+      result => run(callback, null, result),
+      (error: Error) => run(callback, error ?? new Error(String(error))),
+    )
+  }
+  return promise
+}
+
+function run<T>(callback: NodeCallback<T>, error: Error | null, result?: T): void {
+  try {
+    if (error === null) callback(null, result)
+    else callback(error)
+  } catch (thrown) {
+    process.nextTick(() => {
+      throw thrown
+    })
+  }
+}
+
+export function noop(): void {}

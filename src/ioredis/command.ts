@@ -1,0 +1,330 @@
+// Command: one command of the ioredis-shaped API: name, arguments, promise, and how its reply is to be shown.
+// Owns    its promise.
+// Born    by a method such as get(), or by its user.
+// Dies    with its promise.
+// Holds   arguments are final once it has been made: flattened, transformed, prefixed, and strings or Buffers.
+
+import { CallFlag, type CommandName, keyIndexes, nameFor, type Outcome, resolveCommand, slotOf } from '../core.js'
+import { asCallback, type NodeCallback } from './callback.js'
+import { blockingTimeoutOf, commandFlags } from './command-flags.js'
+import type { Sender } from './sender.js'
+import {
+  type ArgumentTransformer,
+  builtinArgumentTransformers,
+  builtinReplyTransformers,
+  type ReplyTransformer,
+  toArg,
+  toPlain,
+  toText,
+} from './transformers.js'
+
+export type CommandParameter = string | Buffer | number | unknown[]
+
+export interface CommandOptions {
+  /** `utf8` for strings, null or undefined for Buffers, or another encoding of Node's. */
+  replyEncoding?: BufferEncoding | null
+  /** Where the command was made, for the stack of its error. */
+  errorStack?: Error
+  keyPrefix?: string | Buffer
+  /** May be sent to a replica. */
+  readOnly?: boolean
+}
+
+/** Commands that are sent together, or not at all. */
+export interface CommandGroup {
+  add(command: Command, sender: Sender): unknown
+}
+
+/** What a reply depends on besides the command. */
+export interface ReplyContext {
+  protocol?: number
+  replyMapping?: 'legacy' | 'resp3'
+}
+
+const noOptions: CommandOptions = {}
+
+// One function for all promises: a closure for each would be the larger part of a command.
+let lastResolve: (outcome: unknown) => void
+const captureResolve = (resolve: (outcome: unknown) => void): void => {
+  lastResolve = resolve
+}
+
+export class Command {
+  static FLAGS = commandFlags
+  static _transformer = {
+    argument: { ...builtinArgumentTransformers } as Record<string, ArgumentTransformer>,
+    reply: { ...builtinReplyTransformers } as Record<string, ReplyTransformer>,
+  }
+
+  /** True when the command is of that kind: `Command.checkFlag('BLOCKING_COMMANDS', 'blpop')`. */
+  static checkFlag(flag: keyof typeof commandFlags, name: string): boolean {
+    return commandFlags[flag].includes(name.toLowerCase())
+  }
+
+  /** Changes the arguments of every command of that name, which is matched as it is spelled. */
+  static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void {
+    Command._transformer.argument[name] = transformer
+  }
+
+  /** Changes the replies of every command of that name. */
+  static setReplyTransformer(name: string, transformer: ReplyTransformer): void {
+    Command._transformer.reply[name] = transformer
+  }
+
+  name: string
+  args: (string | Buffer)[]
+  callback: NodeCallback | undefined
+  replyEncoding: BufferEncoding | null | undefined
+  errorStack: Error | undefined
+  isReadOnly: boolean
+  inTransaction = false
+  ignore = false
+  pipelineIndex: number | undefined
+  protocol = 3
+  replyMapping: 'legacy' | 'resp3' = 'legacy'
+  group: CommandGroup | null = null
+  /** What it is to be sent through, when not through the link of the object that sends it. */
+  sender: Sender | null = null
+  /** Scripts that its server is known to have, when not those that the sending object knows of. */
+  knownScripts: Set<string> | null = null
+  isTraced = false
+  promise!: Promise<unknown>
+  /** From being sent to its end, in milliseconds; 0 for no limit. */
+  timeoutMs = 0
+  /** A blocking command that has got no reply for this long is answered with null; 0 for no limit. */
+  blockingTimeoutMs = 0
+  private settle!: (outcome: unknown) => void
+  private keys: (string | Buffer)[] | undefined
+  private slot: number | null | undefined
+  private ownResolve: ((value: unknown) => unknown) | null = null
+  private ownReject: ((error: Error) => unknown) | null = null
+  /** Strings of the reply come as Buffers, whatever the encoding. */
+  private forcedBuffers = false
+
+  /**
+   * @param name as it goes on the wire
+   * @param args strings, Buffers, numbers, or arrays of them; anything else is written as `String()` has it
+   */
+  constructor(
+    name: string,
+    args: readonly unknown[] = [],
+    options: CommandOptions = noOptions,
+    callback?: NodeCallback,
+  ) {
+    this.name = name
+    this.callback = callback
+    this.replyEncoding = options.replyEncoding
+    this.errorStack = options.errorStack
+    this.isReadOnly = options.readOnly === true
+    this.args = this.prepared(args)
+    this.initPromise()
+    const { keyPrefix } = options
+    if (keyPrefix) this.addPrefix(keyPrefix)
+  }
+
+  private prepared(args: readonly unknown[]): (string | Buffer)[] {
+    let plain = true
+    for (let i = 0; i < args.length; i++) {
+      if (typeof args[i] !== 'string') {
+        plain = false
+        break
+      }
+    }
+    const transformer = Command._transformer.argument[this.name]
+    if (plain && transformer === undefined) return args as string[]
+    let flat = args.flat() as unknown[]
+    if (transformer !== undefined) flat = transformer(flat)
+    for (let i = 0; i < flat.length; i++) {
+      const arg = flat[i]
+      if (typeof arg === 'string' || Buffer.isBuffer(arg)) continue
+      flat[i] = arg instanceof Uint8Array ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : toArg(arg)
+    }
+    return flat as (string | Buffer)[]
+  }
+
+  /** Makes a new promise, so that the command can be sent once more. */
+  initPromise(): void {
+    const promise = new Promise(captureResolve)
+    this.settle = lastResolve
+    this.promise = this.callback === undefined ? promise : asCallback(promise, this.callback)
+  }
+
+  private addPrefix(prefix: string | Buffer): void {
+    // Never the caller's own array.
+    const args = [...this.args]
+    for (const i of this.keyIndexes()) {
+      const key = args[i] as string | Buffer
+      if (typeof key === 'string' && typeof prefix === 'string') args[i] = prefix + key
+      else args[i] = Buffer.concat([Buffer.from(prefix as string), Buffer.from(key as string)])
+    }
+    this.args = args
+  }
+
+  private keyIndexes(): number[] {
+    return keyIndexes(this.resolved().spec, this.args)
+  }
+
+  /**
+   * Name and spec as the core has them.
+   * @throws SlotwiseError SLOTWISE_INVALID_ARGUMENT when no server could read the name
+   */
+  resolved(): CommandName {
+    return nameFor(resolveCommand(this.name), this.args)
+  }
+
+  // ---- where it goes
+
+  /** Hash slot of its first key; null when it has none. */
+  getSlot(): number | null {
+    if (this.slot === undefined) {
+      const key = this.getKeys()[0]
+      this.slot = key === undefined ? null : slotOf(key)
+    }
+    return this.slot
+  }
+
+  getKeys(): (string | Buffer)[] {
+    this.keys ??= this.keyIndexes().map(i => this.args[i] as string | Buffer)
+    return this.keys
+  }
+
+  /** The frame that goes on the wire. */
+  toWritable(_socket?: unknown): string | Buffer {
+    const frame: (string | Buffer)[] = [
+      `*${this.args.length + 1}\r\n$${Buffer.byteLength(this.name)}\r\n${this.name}\r\n`,
+    ]
+    for (const arg of this.args) frame.push(`$${Buffer.byteLength(arg)}\r\n`, arg, '\r\n')
+    if (!this.args.some(arg => typeof arg !== 'string')) return frame.join('')
+    return Buffer.concat(frame.map(part => Buffer.from(part as string)))
+  }
+
+  /** Arguments are strings or Buffers from the start; kept because programs call it. */
+  stringifyArguments(): void {
+    this.args = this.args.map(arg => (typeof arg === 'string' || Buffer.isBuffer(arg) ? arg : toArg(arg)))
+  }
+
+  setReplyContext(context?: ReplyContext): void {
+    this.protocol = context?.protocol ?? 2
+    this.replyMapping = context?.replyMapping ?? 'legacy'
+  }
+
+  setTimeout(ms: number): void {
+    this.timeoutMs = ms
+  }
+
+  setBlockingTimeout(ms: number): void {
+    if (ms > 0) this.blockingTimeoutMs = ms
+  }
+
+  /** Milliseconds it blocks on the server: 0 for ever, null when it names none, undefined when it is no blocking command. */
+  extractBlockingTimeout(): number | null | undefined {
+    return blockingTimeoutOf(this.name, this.args)
+  }
+
+  // ---- what comes back
+
+  /** Fulfils the promise with the reply, as its caller is to see it. Can be replaced, as tracing tools do. */
+  get resolve(): (reply: unknown) => unknown {
+    return (this.ownResolve ??= reply => this.fulfil(reply))
+  }
+
+  set resolve(resolve: (reply: unknown) => unknown) {
+    this.ownResolve = resolve
+  }
+
+  /** Rejects the promise. Can be replaced. */
+  get reject(): (error: Error) => unknown {
+    return (this.ownReject ??= error => this.fail(error))
+  }
+
+  set reject(reject: (error: Error) => unknown) {
+    this.ownReject = reject
+  }
+
+  private fulfil(reply: unknown): Promise<unknown> {
+    let shown: unknown
+    try {
+      shown = this.transformReply(reply)
+    } catch (error) {
+      this.reject(error as Error)
+      return this.promise
+    }
+    this.settle(shown)
+    return this.promise
+  }
+
+  private fail(error: Error): void {
+    this.settle(Promise.reject(this.errorStack === undefined ? error : withStack(error, this.errorStack)))
+  }
+
+  /** The reply as its caller is to see it. */
+  transformReply(reply: unknown): unknown {
+    let shown = reply
+    if (this.replyMapping === 'resp3') shown = toPlain(shown)
+    const { replyEncoding } = this
+    if (replyEncoding && (this.forcedBuffers || replyEncoding !== 'utf8' || shown instanceof Buffer)) {
+      shown = toText(shown, replyEncoding)
+    }
+    const transformer = Command._transformer.reply[this.name]
+    if (
+      transformer === undefined ||
+      (this.replyMapping === 'resp3' && transformer === builtinReplyTransformers[this.name])
+    ) {
+      return shown
+    }
+    return transformer(shown, { commandName: this.name, protocol: this.protocol, replyMapping: this.replyMapping })
+  }
+
+  /** True when its reply's strings must arrive as Buffers. */
+  get wantsBuffers(): boolean {
+    return this.replyEncoding !== 'utf8'
+  }
+
+  /** Its reply will come as Buffers, because it stands among others that want them. */
+  takeBuffers(): void {
+    this.forcedBuffers = true
+  }
+
+  /** CallFlag bits for the core. */
+  get callFlags(): number {
+    return (
+      (this.replyMapping === 'resp3' ? 0 : CallFlag.legacy) |
+      (this.wantsBuffers ? CallFlag.buffers : 0) |
+      (this.isReadOnly ? CallFlag.repeatable : 0)
+    )
+  }
+
+  /** True when the reply is what the caller sees, and nobody looks on: the promise can be settled without a step between. */
+  get isDirect(): boolean {
+    return (
+      this.ownResolve === null &&
+      this.ownReject === null &&
+      this.errorStack === undefined &&
+      this.blockingTimeoutMs === 0 &&
+      this.replyMapping === 'legacy' &&
+      (this.replyEncoding === 'utf8' || !this.replyEncoding) &&
+      Command._transformer.reply[this.name] === undefined
+    )
+  }
+
+  /** Where the core delivers the outcome of a direct command. */
+  get receiver(): (outcome: Outcome) => void {
+    return this.settle as (outcome: Outcome) => void
+  }
+
+  /** Takes an outcome that has come as a value. */
+  deliver(outcome: unknown): void {
+    if (!(outcome instanceof Error)) this.resolve(outcome)
+    else if (this.blockingTimeoutMs !== 0 && outcome.message === 'Command timed out') this.resolve(null)
+    else this.reject(outcome)
+  }
+}
+
+/** The error with the stack of the place where its command was made. */
+function withStack(error: Error, made: Error): Error {
+  const lines = (made.stack ?? '').split('\n').slice(1)
+  const first = lines.findIndex(line => !line.includes(__dirname))
+  const head = (error.stack ?? String(error)).split('\n')[0]
+  error.stack = [head, ...lines.slice(Math.max(0, first))].join('\n')
+  return error
+}

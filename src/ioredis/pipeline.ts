@@ -1,0 +1,172 @@
+// Pipeline: commands collected first and sent together; one result for each.
+// Owns    the commands collected and their results.
+// Born    by pipeline() or multi().
+// Dies    with its promise.
+// Holds   exec() settles with one [error, reply] a command, in the order in which they were called.
+
+import { asCallback, type NodeCallback } from './callback.js'
+import type { Command } from './command.js'
+import { TransactionGroup } from './link.js'
+import { Commander, type CommanderOptions, type Method } from './methods.js'
+import type { Script } from './script.js'
+
+export type PipelineResult = [error: Error | null, result?: unknown]
+
+/** What a pipeline stands on. */
+export interface PipelineOwner {
+  readonly options: CommanderOptions
+  readonly isCluster: boolean
+  readonly scriptsSet: Record<string, Script>
+  readonly addedBuiltinSet: ReadonlySet<string>
+  sendCommand(command: Command): unknown
+  /** An error that forbids this transaction; null for none. */
+  checkTransaction?(commands: readonly Command[]): Error | null
+}
+
+export class Pipeline extends Commander {
+  readonly isPipeline = true
+  readonly redis: PipelineOwner
+  readonly isCluster: boolean
+  readonly promise: Promise<PipelineResult[]>
+  /** MULTIs that have no EXEC yet. */
+  transactions = 0
+  private queue: Command[] = []
+  private results: PipelineResult[] = []
+  private pending = 0
+  private started = false
+  private resolve!: (results: PipelineResult[]) => void
+  private reject!: (error: Error) => void
+
+  constructor(redis: PipelineOwner) {
+    super()
+    this.redis = redis
+    this.isCluster = redis.isCluster
+    this.options = redis.options
+    const own = this as unknown as Record<string, unknown>
+    const theirs = redis as unknown as Record<string, unknown>
+    for (const name of [...Object.keys(redis.scriptsSet), ...redis.addedBuiltinSet]) {
+      own[name] = theirs[name]
+      own[`${name}Buffer`] = theirs[`${name}Buffer`]
+    }
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
+  }
+
+  /** Commands collected, MULTI and EXEC included. */
+  get length(): number {
+    return this.queue.length
+  }
+
+  /** Collects the command. */
+  override sendCommand(command: Command): this {
+    if (this.transactions > 0) command.inTransaction = true
+    command.pipelineIndex = this.queue.length
+    this.queue.push(command)
+    return this
+  }
+
+  /** Collects commands given as arrays: `[['set', 'k', 'v'], ['get', 'k']]`. */
+  addBatch(commands: readonly (readonly unknown[])[]): this {
+    for (const [name, ...args] of commands) (this as unknown as Record<string, Method>)[String(name)]?.apply(this, args)
+    return this
+  }
+
+  /**
+   * Sends everything.
+   * @returns one [error, reply] for each command. In a Cluster each goes to the node of its key; a transaction must have one slot
+   */
+  exec(callback?: NodeCallback<PipelineResult[]>): Promise<PipelineResult[]> {
+    if (this.transactions > 0) {
+      this.transactions--
+      this.pushExec(callback as NodeCallback)
+      return this.promise
+    }
+    if (this.started) return asCallback(this.promise, callback)
+    this.started = true
+    const promise = asCallback(this.promise, callback)
+    if (this.queue.length === 0) this.resolve([])
+    else this.launch()
+    return promise
+  }
+
+  private pushExec(callback?: NodeCallback): void {
+    ;(Commander.prototype as unknown as Record<string, Method>).exec?.call(
+      this,
+      ...(callback === undefined ? [] : [callback]),
+    )
+  }
+
+  /** @deprecated Use exec(): results are Buffers where the commands are `…Buffer` ones. */
+  execBuffer(callback?: NodeCallback): Promise<PipelineResult[]> {
+    return this.exec(callback)
+  }
+
+  private launch(): void {
+    const groups = this.transactionGroups()
+    if (groups === null) return
+    this.pending = this.queue.length
+    this.queue.forEach((command, i) => {
+      command.group = groups.get(i) ?? null
+      const sent = this.redis.sendCommand(command)
+      // A script's promise is another than the one its command was made with.
+      const outcome = command.promise
+      outcome.then(
+        reply => this.fill(i, [null, reply]),
+        (error: Error) => this.fill(i, [error]),
+      )
+      if (sent !== outcome && sent instanceof Promise) sent.catch(() => undefined)
+    })
+  }
+
+  /** A group for each MULTI that has its EXEC, by the positions of its commands; null when one of them is forbidden. */
+  private transactionGroups(): Map<number, TransactionGroup> | null {
+    const groups = new Map<number, TransactionGroup>()
+    let start = -1
+    for (let i = 0; i < this.queue.length; i++) {
+      const { name } = this.queue[i] as Command
+      if (name === 'multi') start = i
+      if (name !== 'exec' || start === -1) continue
+      const forbidden = this.redis.checkTransaction?.(this.queue.slice(start, i + 1)) ?? null
+      if (forbidden !== null) {
+        this.reject(forbidden)
+        return null
+      }
+      const group = new TransactionGroup(i - start + 1)
+      for (let k = start; k <= i; k++) groups.set(k, group)
+      start = -1
+    }
+    return groups
+  }
+
+  private fill(position: number, result: PipelineResult): void {
+    const command = this.queue[position] as Command
+    if (command.name === 'exec' && Array.isArray(result[1])) this.showResults(position, result[1])
+    this.results[position] = result
+    if (--this.pending === 0) this.resolve(this.results)
+  }
+
+  /** The replies within EXEC's, each as its command has it. */
+  private showResults(execPosition: number, replies: unknown[]): void {
+    for (let i = 0; i < replies.length; i++) {
+      if (replies[i] instanceof Error) continue
+      const command = this.queue[execPosition - replies.length + i] as Command
+      try {
+        replies[i] = command.transformReply(replies[i])
+      } catch (error) {
+        replies[i] = error
+      }
+    }
+  }
+}
+
+const { multi } = Pipeline.prototype as unknown as { multi: Method }
+Object.defineProperty(Pipeline.prototype, 'multi', {
+  value(this: Pipeline, ...args: unknown[]) {
+    this.transactions++
+    return multi.apply(this, args)
+  },
+  configurable: true,
+  writable: true,
+})

@@ -1,0 +1,188 @@
+// RedisEvents: what a link reports, as the statuses and events that ioredis' users know.
+// Owns    nothing; it tells its Redis object.
+// Born    with it.
+// Dies    with it.
+// Holds   only the link made last is listened to.
+
+import type { DirectHooks, Reply, SlotwiseError } from '../core.js'
+import { Command } from './command.js'
+import {
+  CONNECTION_CLOSED_ERROR_MSG,
+  connectionError,
+  MaxRetriesPerRequestError,
+  translate,
+  withDetails,
+} from './errors.js'
+import { type Link, launch } from './link.js'
+import type { Redis } from './redis.js'
+
+export class RedisEvents {
+  readonly #redis: Redis
+  /** Counts links; only the last one is listened to. */
+  #current = 0
+  #connectorError: Error | null = null
+  #firstFailureAt = 0
+
+  constructor(redis: Redis) {
+    this.#redis = redis
+  }
+
+  /** Stops listening to the link made last. */
+  detach(): void {
+    this.#current++
+  }
+
+  /** Why the connector gave no socket; asked once. */
+  takeConnectorError(): Error | null {
+    const error = this.#connectorError
+    this.#connectorError = null
+    return error
+  }
+
+  onConnecting(): void {
+    const redis = this.#redis
+    redis.connectionEpoch++
+    const { username, password, db, protocol, replyMapping } = redis.options
+    redis.condition = {
+      select: redis.condition?.select ?? db ?? 0,
+      auth: username ? [username, password ?? null] : (password ?? null),
+      subscriber: false,
+      protocol: protocol ?? 3,
+      replyMapping: replyMapping ?? 'legacy',
+    }
+    redis.setStatus('connecting')
+  }
+
+  hooks(): DirectHooks {
+    const redis = this.#redis
+    const own = ++this.#current
+    const listens = () => own === this.#current
+    const { connector } = redis
+    const hooks: DirectHooks = {
+      onOpen: () => {
+        if (!listens()) return
+        redis.knownScripts.clear()
+        redis.setStatus('connect')
+      },
+      onReady: () => {
+        if (listens()) this.#onReady()
+      },
+      onRetry: () => {
+        if (listens()) this.onConnecting()
+      },
+      onClosed: reason => (listens() ? this.#onClosed(reason) : null),
+      onEnded: reason => {
+        if (!listens()) return
+        if (reason === null) redis.setStatus('close')
+        redis.setStatus('end')
+      },
+      onPush: (kind, items) => {
+        if (listens()) this.#onPush(kind, items)
+      },
+      onErrorReply: (error, command) => {
+        const { reconnectOnError } = redis.options
+        if (typeof reconnectOnError !== 'function' || command === 'CLIENT' || !listens()) return 'fail'
+        const decision = reconnectOnError(error)
+        return decision === 2 ? 'resend' : decision === true || decision === 1 ? 'reconnect' : 'fail'
+      },
+      onTrouble: error => {
+        if (listens()) redis.silentEmit('error', error)
+      },
+      translate,
+    }
+    if (connector !== null) {
+      hooks.accepts = info => connector.check(info)
+      hooks.open = async () => {
+        try {
+          return await connector.connect((event, error) => {
+            redis.silentEmit(event, error)
+          })
+        } catch (error) {
+          this.#connectorError = error as Error
+          throw error
+        }
+      }
+    }
+    return hooks
+  }
+
+  #onReady(): void {
+    const redis = this.#redis
+    const link = redis.currentLink as Link
+    if (redis.condition !== null) redis.condition.protocol = link.protocol ?? 3
+    redis.retryAttempts = 0
+    this.#firstFailureAt = 0
+    redis.setStatus('ready')
+    if (!redis.options.monitor) return
+    const monitor = new Command('monitor', [], { replyEncoding: 'utf8' })
+    monitor.promise.then(
+      () => redis.setStatus('monitoring'),
+      (error: Error) => redis.silentEmit('error', error),
+    )
+    launch(monitor, link)
+  }
+
+  #onClosed(reason: SlotwiseError): number | null {
+    const redis = this.#redis
+    const connectorError = this.#connectorError
+    const error = connectorError ?? connectionError(reason)
+    if (error !== null && error.message !== CONNECTION_CLOSED_ERROR_MSG) redis.silentEmit('error', error)
+    if (connectorError !== null) {
+      redis.flushQueue(connectorError)
+      return null
+    }
+    redis.setStatus('close')
+    const { retryStrategy, maxRetriesPerRequest } = redis.options
+    if (typeof retryStrategy !== 'function') return null
+    if (redis.retryAttempts === 0) this.#firstFailureAt = performance.now()
+    const delayMs = retryStrategy(++redis.retryAttempts)
+    if (typeof delayMs !== 'number') return null
+    redis.setStatus('reconnecting', delayMs)
+    if (typeof maxRetriesPerRequest === 'number' && maxRetriesPerRequest >= 0) {
+      if (redis.retryAttempts % (maxRetriesPerRequest + 1) === 0) {
+        const exceeded = withDetails(new MaxRetriesPerRequestError(maxRetriesPerRequest), reason)
+        const elapsedMs = Math.round(performance.now() - this.#firstFailureAt)
+        redis.flushQueue(Object.assign(exceeded, { cause: error ?? reason, attempts: redis.retryAttempts, elapsedMs }))
+      }
+    }
+    return Math.max(0, delayMs)
+  }
+
+  #onPush(kind: string, items: readonly Reply[]): void {
+    const redis = this.#redis
+    switch (kind) {
+      case 'message':
+      case 'smessage':
+        this.#emitMessage(kind, items.slice(1))
+        break
+      case 'pmessage': {
+        const [pattern, channel, message] = items.slice(1)
+        if (redis.listenerCount(kind) > 0) redis.emit(kind, String(pattern), String(channel), String(message))
+        redis.emit('pmessageBuffer', String(pattern), channel, message)
+        break
+      }
+      case 'monitor':
+        this.#emitMonitor(String(items[0]))
+        break
+      case 'sunsubscribe':
+        redis.emit('moved')
+        break
+    }
+    if (redis.condition !== null) redis.condition.subscriber = (redis.currentLink?.subscribed ?? 0) !== 0
+  }
+
+  #emitMessage(kind: string, items: readonly Reply[]): void {
+    const redis = this.#redis
+    if (redis.listenerCount(kind) > 0) redis.emit(kind, ...items.map(String))
+    redis.emit(`${kind}Buffer`, ...items)
+  }
+
+  /** `1700000000.123456 [0 127.0.0.1:50000] "GET" "key"`: time, arguments, source, database. Source: MONITOR command page. */
+  #emitMonitor(line: string): void {
+    const match = /^(\S+) \[(\S+) ([^\]]*(?:\][^ ]*)?)\] "(.*)"$/s.exec(line)
+    if (match === null) return
+    const [, time, database, source, text = ''] = match
+    const args = text.split('" "').map(arg => arg.replaceAll('\\"', '"'))
+    this.#redis.emit('monitor', time, args, source, database)
+  }
+}

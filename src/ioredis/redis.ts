@@ -1,0 +1,374 @@
+// Redis: one server, in the shape of ioredis.
+// Owns    no socket, timer or queue: those are the core's. It holds the status, and the link that it sends through.
+// Born    by its user, or as a handle of a Cluster's node.
+// Dies    at status `end`; connect() starts it again, with another link.
+// Holds   `status` is what the link has reported last, unless its user has assigned it.
+
+import { EventEmitter } from 'node:events'
+import { DirectClient } from '../core.js'
+import { asCallback, type NodeCallback, noop } from './callback.js'
+import { Command } from './command.js'
+import { type ConnectorLike, connectorFor } from './connectors.js'
+import { CONNECTION_CLOSED_ERROR_MSG, translate } from './errors.js'
+import { type Link, launch } from './link.js'
+import { Commander } from './methods.js'
+import { RedisEvents } from './redis-events.js'
+import {
+  DEFAULT_REDIS_OPTIONS,
+  directConfig,
+  directOptions,
+  parseRedisArguments,
+  type RedisOptions,
+} from './redis-options.js'
+import { addScanStreams } from './scan-stream.js'
+import { ScriptCommand } from './script.js'
+import { type CommandTraceContext, sanitizeArgs, traceCommand, traceConnect, tracesCommands } from './tracing.js'
+import { addTransactionSupport } from './transaction.js'
+
+export type RedisStatus =
+  | 'wait'
+  | 'connecting'
+  | 'connect'
+  | 'ready'
+  | 'close'
+  | 'reconnecting'
+  | 'end'
+  | 'monitoring'
+  | 'disconnecting'
+
+/** State of the connection, for those who look at it. */
+export interface Condition {
+  select: number
+  auth: string | [string, string | null] | null
+  subscriber: false | { channels(kind: string): string[] } | true
+  protocol: number
+  replyMapping: 'legacy' | 'resp3'
+}
+
+const validWhileSubscribed = new Set(Command.FLAGS.VALID_IN_SUBSCRIBER_MODE)
+const validWhileMonitoring = new Set(Command.FLAGS.VALID_IN_MONITOR_MODE)
+const blocking = new Set(Command.FLAGS.BLOCKING_COMMANDS)
+
+export class Redis extends Commander {
+  static defaultOptions: RedisOptions = DEFAULT_REDIS_OPTIONS
+  static Command = Command
+  // biome-ignore lint/suspicious/noExplicitAny: set by the entry, as Cluster stands on Redis
+  static Cluster: any
+
+  static createClient(...args: unknown[]): Redis {
+    return new Redis(...args)
+  }
+
+  declare options: RedisOptions
+  status: RedisStatus = 'wait'
+  readonly isCluster: boolean = false
+  condition: Condition | null = null
+  connector: ConnectorLike | null = null
+  /** Attempts since the last connection was ready. */
+  retryAttempts = 0
+  connectionEpoch = 0
+  /** The connection is being closed because its user wants it so. */
+  manuallyClosing = false
+  /** Scripts that the server is known to have. */
+  readonly knownScripts = new Set<string>()
+  /** Commands wait for nothing but the link. */
+  private link: Link | null = null
+  private readonly reports = new RedisEvents(this)
+
+  // biome-ignore lint/suspicious/noExplicitAny: any of the accepted shapes
+  constructor(...args: any[]) {
+    super()
+    EventEmitter.call(this as unknown as EventEmitter)
+    this.options = parseRedisArguments(args.slice(0, 3), Redis.defaultOptions)
+    this.connector = connectorFor(this)
+    for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
+    if (this.options.lazyConnect) this.setStatus('wait')
+    else this.connect().catch(noop)
+  }
+
+  /** What it sends through at present. */
+  get currentLink(): Link | null {
+    return this.link
+  }
+
+  /** The socket, for looking at. */
+  get stream(): unknown {
+    return this.link?.socket ?? null
+  }
+
+  /** Commands written and not answered; has a `length`. */
+  get commandQueue(): { readonly length: number } {
+    return { length: this.link?.count().inFlight ?? 0 }
+  }
+
+  /** Commands that wait for a connection; has a `length`. */
+  get offlineQueue(): { readonly length: number } {
+    return { length: this.link?.count().queued ?? 0 }
+  }
+
+  /** Always 0: everything is pipelined, and nothing is kept back for it. */
+  get autoPipelineQueueSize(): number {
+    return 0
+  }
+
+  /** `normal`, `subscriber` or `monitor`. */
+  get mode(): 'normal' | 'subscriber' | 'monitor' {
+    if (this.options.monitor) return 'monitor'
+    return this.isSubscriber ? 'subscriber' : 'normal'
+  }
+
+  /** With RESP2 a connection that has subscribed takes few commands; RESP3 has no such mode. */
+  private get isSubscriber(): boolean {
+    return this.link !== null && this.link.subscribed !== 0 && this.link.protocol === 2
+  }
+
+  setStatus(status: RedisStatus, arg?: unknown): void {
+    this.status = status
+    process.nextTick(() => this.emit(status, arg))
+  }
+
+  // ---- life
+
+  /**
+   * Connects. Happens by itself unless `lazyConnect` is set.
+   * @returns when the connection is ready
+   * @throws Error `Redis is already connecting/connected`, or `Connection is closed.` when the first attempt fails
+   */
+  connect(callback?: NodeCallback<void>): Promise<void> {
+    const promise = traceConnect(
+      () => this.start(),
+      () => ({ ...this.serverAddress(), connectionEpoch: this.connectionEpoch }),
+    )
+    return asCallback(promise, callback)
+  }
+
+  private start(): Promise<void> {
+    if (this.status === 'connecting' || this.status === 'connect' || this.status === 'ready') {
+      return Promise.reject(new Error('Redis is already connecting/connected'))
+    }
+    return new Promise((resolve, reject) => {
+      let link: Link
+      try {
+        link = this.linkToStart()
+      } catch (error) {
+        reject(error)
+        return
+      }
+      this.link = link
+      this.manuallyClosing = false
+      if (link.state === 'idle') this.reports.onConnecting()
+      const settle = (error: Error | null) => {
+        this.off('ready', onReady)
+        this.off('close', onClose)
+        this.off('end', onClose)
+        if (error === null) resolve()
+        else reject(error)
+      }
+      const onReady = () => settle(null)
+      const onClose = () => settle(this.reports.takeConnectorError() ?? new Error(CONNECTION_CLOSED_ERROR_MSG))
+      this.once('ready', onReady)
+      this.once('close', onClose)
+      this.once('end', onClose)
+      link.open()
+    })
+  }
+
+  /** Another link, unless there is one that waits for its next attempt. */
+  private linkToStart(): Link {
+    const { link } = this
+    if (link?.state === 'waiting') return link
+    if (link !== null && link.state !== 'ended') {
+      // Its user has declared it dead.
+      this.reports.detach()
+      link.finish()
+    }
+    return this.createLink()
+  }
+
+  /** The link of a connection of its own; a Cluster's handle has another. */
+  protected createLink(): Link {
+    return new DirectClient(directConfig(this.options), directOptions(this.options), this.reports.hooks())
+  }
+
+  /**
+   * Closes the connection. What has been written may still be answered; everything else fails with `Connection is closed.`
+   * @param reconnect to open another at once, as if it had been lost
+   */
+  disconnect(reconnect = false): void {
+    if (reconnect) {
+      this.link?.reconnect()
+      return
+    }
+    this.manuallyClosing = true
+    if (this.link !== null && this.link.state !== 'ended') this.link.finish()
+    else if (this.status === 'wait') {
+      this.setStatus('close')
+      this.setStatus('end')
+    }
+    this.connector?.disconnect()
+  }
+
+  /** @deprecated Use disconnect(). */
+  end(): void {
+    this.disconnect()
+  }
+
+  /** Another object with the same options, some of them replaced. */
+  duplicate(override?: Partial<RedisOptions>): Redis {
+    return new Redis({ ...this.options, ...override })
+  }
+
+  /** A connection that shows every command the server gets, as `monitor` events. Source: MONITOR command page. */
+  monitor(callback?: NodeCallback<Redis>): Promise<Redis> {
+    const monitor = this.duplicate({ monitor: true, lazyConnect: false })
+    const promise = new Promise<Redis>((resolve, reject) => {
+      monitor.once('error', reject)
+      monitor.once('monitoring', () => resolve(monitor))
+    })
+    return asCallback(promise, callback)
+  }
+
+  // ---- commands
+
+  /** Sends the command. Everything goes through here, so that it can be watched here. */
+  override sendCommand(command: Command, _stream?: unknown, _node?: unknown): Promise<unknown> {
+    const { options } = this
+    if (typeof options.commandTimeout === 'number') command.setTimeout(options.commandTimeout)
+    if (options.replyMapping === 'resp3') command.setReplyContext({ protocol: 3, replyMapping: 'resp3' })
+    if (typeof options.blockingTimeout === 'number' && blocking.has(command.name)) this.limitBlocking(command)
+    if (command.sender !== null) this.launch(command, command.sender)
+    else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
+      this.launch(command, this.link as Link)
+    }
+    if (!tracesCommands() || command.isTraced) return command.promise
+    command.isTraced = true
+    return traceCommand(() => command.promise, this.traceContext(command))
+  }
+
+  private launch(command: Command, sender: NonNullable<Command['sender']>): void {
+    if (command instanceof ScriptCommand) command.choose(command.knownScripts ?? this.knownScripts)
+    if (command.name === 'select') this.onSelect(command)
+    if (command.group !== null) command.group.add(command, sender)
+    else launch(command, sender)
+  }
+
+  /** Whether the command may be sent now; has dealt with it where it may not. */
+  private admits(command: Command): boolean {
+    if (this.status === 'wait') this.connect().catch(noop)
+    if (this.status === 'end' || this.link === null) return this.refuse(command, CONNECTION_CLOSED_ERROR_MSG)
+    if (this.isSubscriber && !validWhileSubscribed.has(command.name)) {
+      return this.refuse(command, 'Connection in subscriber mode, only subscriber commands may be used')
+    }
+    if (this.options.monitor && this.status !== 'connect' && !validWhileMonitoring.has(command.name)) {
+      return this.refuse(command, "Connection is in monitoring mode, can't process commands.")
+    }
+    if (this.link.state === 'ready') return true
+    if (this.options.enableOfflineQueue === false) {
+      return this.refuse(command, "Stream isn't writeable and enableOfflineQueue options is false")
+    }
+    if (command.name === 'quit' && this.offlineQueue.length === 0) {
+      this.disconnect()
+      command.resolve(Buffer.from('OK'))
+      return false
+    }
+    return true
+  }
+
+  private refuse(command: Command, message: string): false {
+    command.reject(new Error(message))
+    return false
+  }
+
+  private onSelect(command: Command): void {
+    const database = Number(String(command.args[0]))
+    if (!Number.isInteger(database)) return
+    if (this.condition !== null && this.condition.select !== database) {
+      this.condition.select = database
+      this.emit('select', database)
+    }
+    const { link } = this
+    command.promise.then(() => {
+      if (link !== null) link.database = database
+    }, noop)
+  }
+
+  private limitBlocking(command: Command): void {
+    const { blockingTimeout, blockingTimeoutGrace } = this.options
+    if (blockingTimeout === undefined || blockingTimeout <= 0) return
+    const own = command.extractBlockingTimeout()
+    if (own === undefined) return
+    command.setBlockingTimeout(own ? own + (blockingTimeoutGrace ?? 100) : blockingTimeout)
+  }
+
+  /** Fails what waits for a connection. */
+  flushQueue(error: Error): void {
+    this.link?.failWaiting(error)
+  }
+
+  // ---- for those who look closer
+
+  serverAddress(): { serverAddress: string; serverPort: number | undefined } {
+    const { path, host, port } = this.options
+    if (path) return { serverAddress: path, serverPort: undefined }
+    return { serverAddress: host || 'localhost', serverPort: port || 6379 }
+  }
+
+  private traceContext(command: Command): CommandTraceContext {
+    return {
+      command: command.name,
+      args: sanitizeArgs(command.name, command.args),
+      database: this.condition?.select ?? this.options.db ?? 0,
+      ...this.serverAddress(),
+    }
+  }
+
+  /** Payload of the trace of a transaction. */
+  _buildBatchContext(batchSize: number) {
+    const database = this.condition?.select ?? this.options.db ?? 0
+    return { batchMode: 'MULTI' as const, batchSize, database, ...this.serverAddress() }
+  }
+
+  /** Emits only where somebody listens; an error that nobody listens for is printed. */
+  silentEmit(event: string, ...args: unknown[]): boolean {
+    const [error] = args as [Error & { syscall?: string }]
+    if (event === 'error') {
+      if (this.status === 'end') return false
+      const ofConnection =
+        error?.message === CONNECTION_CLOSED_ERROR_MSG || /^(?:connect|read)$/.test(error?.syscall ?? '')
+      if (this.manuallyClosing && ofConnection) return false
+    }
+    if (this.listenerCount(event) > 0) return this.emit(event, ...args)
+    if (event === 'error' && error instanceof Error) console.error('[ioredis] Unhandled error event:', error.stack)
+    return false
+  }
+
+  /** Fails everything with the error, and reconnects. */
+  recoverFromFatalError(_commandError: Error, error: Error): void {
+    this.flushQueue(error)
+    this.silentEmit('error', error)
+    this.disconnect(true)
+  }
+
+  /** Gives the error to the command it answers, after asking `reconnectOnError`. */
+  handleReconnection(error: Error, item: { command: Command }): void {
+    const { reconnectOnError } = this.options
+    const decision = reconnectOnError?.(error) ?? false
+    if (decision) this.disconnect(true)
+    if (decision === 2) this.sendCommand(item.command)
+    else item.command.reject(error)
+  }
+
+  static readonly translate = translate
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
+export interface Redis extends EventEmitter {}
+
+// Copied, not inherited: programs look for them on this very prototype.
+for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+  if (name === 'constructor') continue
+  const descriptor = Object.getOwnPropertyDescriptor(EventEmitter.prototype, name)
+  if (descriptor !== undefined) Object.defineProperty(Redis.prototype, name, descriptor)
+}
+addTransactionSupport(Redis.prototype)
+addScanStreams(Redis.prototype, ['scan', 'sscan', 'hscan', 'zscan'])

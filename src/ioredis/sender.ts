@@ -1,0 +1,13 @@
+// Sender: what commands are sent through.
+
+import type { Argument, CommandName, Outcome } from '../core.js'
+
+type Resolve = (outcome: Outcome) => void
+/** The frames of a transaction. */
+export type Parts = readonly { head: string; args: readonly Argument[] }[]
+
+/** What commands are sent through. */
+export interface Sender {
+  submit(name: CommandName, args: readonly Argument[], flags: number, timeoutMs: number, resolve: Resolve): unknown
+  submitTransaction(parts: Parts, flags: number, timeoutMs: number, resolve: Resolve): unknown
+}
