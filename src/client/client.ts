@@ -6,16 +6,9 @@
 
 import { BatchCollector } from '../batch/batch.js'
 import { type Call, type CallExtras, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
-import {
-  type Argument,
-  blockingTimeoutMs,
-  CommandFlag,
-  type CommandName,
-  nameFor,
-  resolveCommand,
-  slotOfCommand,
-} from '../command/command.js'
+import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
+import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
@@ -26,19 +19,14 @@ import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
 import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
-import {
-  type CallOptions,
-  checkArguments,
-  defaultCallOptions,
-  invalid,
-  type ResolvedCallOptions,
-  resolveCallOptions,
-} from './call-options.js'
+import { type CallOptions, invalid } from './call-options.js'
 import { ConnectWaiters } from './connect-waiters.js'
-import type { Inspection, NodeInspection } from './inspection.js'
+import { countCalls, type Inspection, inspectNode, type NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
+import { OutageWatch } from './outage-watch.js'
+import { type Prepared, prepare } from './prepare.js'
 import { type ClientState, clientTransitions } from './states.js'
 
 /** One command of a batch: name, arguments, options, as execute() takes them. */
@@ -58,6 +46,7 @@ export class Client {
   readonly #refresher: TopologyRefresher | null
   readonly #connectWaiters = new ConnectWaiters()
   readonly #observer: ClientObserver
+  readonly #outage: OutageWatch
   #closing: Promise<void> | null = null
 
   constructor(config: ClientConfig, observer: ClientObserver = {}) {
@@ -74,6 +63,7 @@ export class Client {
       listener: this.#nodeListener(),
     }
     this.#topology = new Topology(config.seeds, context, observer, config.locate)
+    this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
     this.#router = new Router(config, this.#topology, this.#issuer, {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
       situation: () => this.#situation(),
@@ -108,7 +98,7 @@ export class Client {
    *   SLOTWISE_TOO_MANY_REDIRECTS or SLOTWISE_CLOSED
    */
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
-    const prepared = this.#prepare(name, args, options)
+    const prepared = prepare(this.#config.clustered, name, args, options)
     return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))
   }
 
@@ -124,7 +114,7 @@ export class Client {
     const prepared = items.map(item => {
       if (!Array.isArray(item)) throw invalid('Each command of a batch must be an array [name, args, options]')
       const [name, args = noArguments, options] = item as unknown as BatchItem
-      return this.#prepare(name, args, options)
+      return prepare(this.#config.clustered, name, args, options)
     })
     return new Promise(resolve => {
       const collector = new BatchCollector(prepared.length, resolve)
@@ -169,7 +159,7 @@ export class Client {
   }
 
   /** Who serves what, for an API built on top of this one. */
-  get topology(): Pick<Topology, 'map' | 'view' | 'nodes'> {
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries'> {
     return this.#topology
   }
 
@@ -177,24 +167,6 @@ export class Client {
   async refresh(): Promise<void> {
     if (this.#state === 'idle') this.#open()
     if (this.#refresher !== null) await this.#refresher.newerThan(this.#refresher.generation)
-  }
-
-  #prepare(name: string, args: readonly Argument[], options: CallOptions | undefined): Prepared {
-    const resolved = resolveCommand(name)
-    checkArguments(args, resolved.spec.name)
-    const command = nameFor(resolved, args)
-    const { spec } = command
-    if ((spec.flags & CommandFlag.session) !== 0) {
-      const message = `${spec.name} changes the state of its connection, which all calls of a client share`
-      throw new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: spec.name })
-    }
-    const slot = this.#config.clustered ? slotOfCommand(spec, args) : -1
-    return {
-      command,
-      args,
-      slot,
-      options: options === undefined ? defaultCallOptions : resolveCallOptions(options),
-    }
   }
 
   #start({ command, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
@@ -224,9 +196,25 @@ export class Client {
 
   #open(): void {
     this.#to('starting')
-    if (this.#refresher !== null) this.#refresher.ring('urgent')
+    if (this.#config.findSeeds !== undefined) void this.#findSeeds(this.#config.findSeeds)
+    else if (this.#refresher !== null) this.#refresher.ring('urgent')
     else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
     for (const node of this.#topology.nodes) node.open()
+  }
+
+  /** Looks the seeds up once more, after a pause. */
+  findSeedsAgain(pauseMs: number): void {
+    const { findSeeds } = this.#config
+    if (findSeeds !== undefined) this.#outage.pause(pauseMs, () => void this.#findSeeds(findSeeds))
+  }
+
+  async #findSeeds(find: () => Promise<readonly Endpoint[]>): Promise<void> {
+    try {
+      this.#topology.seeds = await find()
+      if (this.#state === 'starting') this.#refresher?.ring('urgent')
+    } catch (error) {
+      this.#observer.onNoSeeds?.(error as Error)
+    }
   }
 
   /**
@@ -295,10 +283,26 @@ export class Client {
     await new Promise<void>(resolve => this.#ledger.whenEmpty(resolve))
   }
 
+  /**
+   * Ends every connection from this side: what is written may still be answered, everything else fails with SLOTWISE_CLOSED.
+   * @returns when the last socket has closed, after `drainTimeoutMs` at the latest
+   */
+  async finish(): Promise<void> {
+    if (this.#state === 'closing' || this.#state === 'closed') return this.close()
+    this.#to('closing')
+    const reason = closedError()
+    this.#refresher?.stop()
+    this.#router.stop(reason)
+    this.#topology.finish(reason)
+    await new Promise<void>(resolve => this.#ledger.whenEmpty(resolve))
+    this.destroy()
+  }
+
   /** Ends at once: every open call fails with SLOTWISE_CLOSED, every socket and timer is closed. */
   destroy(): void {
     if (this.#state === 'closed') return
     this.#to('closed')
+    this.#outage.stop()
     const reason = closedError()
     this.#connectWaiters.settle(reason)
     this.#refresher?.stop()
@@ -316,6 +320,7 @@ export class Client {
     return {
       onNodeReady: node => {
         this.#refresher?.onNodeReady()
+        this.#outage.onNodeReady()
         this.#observer.onNodeReady?.(node)
         this.#assess()
       },
@@ -331,6 +336,7 @@ export class Client {
         }
         this.#assess()
         this.#observer.onDialFailed?.(node, error)
+        this.#outage.onDialFailed(node, error)
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
@@ -348,20 +354,13 @@ export class Client {
 
   /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
   inspect(): Inspection {
-    let queued = this.#router.countQueued()
-    let inFlight = 0
-    for (const node of this.#topology.allNodes()) {
-      const count = node.count()
-      queued += count.queued
-      inFlight += count.inFlight
-    }
+    const { issued, settled, budget } = this.#issuer
     return {
       state: this.#state,
-      issued: this.#issuer.issued,
-      settled: this.#issuer.settled,
-      queued,
-      inFlight,
-      queuedBytes: this.#issuer.budget.bytes,
+      issued,
+      settled,
+      ...countCalls(this.#router, this.#topology),
+      queuedBytes: budget.bytes,
       sockets: { ...this.#ledger.counts(), total: this.#ledger.total },
       dials: this.#gate.dials,
       dialFailures: this.#gate.failures,
@@ -376,23 +375,8 @@ export class Client {
 
   /** The servers the client knows, and how it gets on with each. */
   nodes(): NodeInspection[] {
-    return this.#topology.nodes.map(node => ({
-      endpoint: node.endpoint.key,
-      id: node.id,
-      state: node.state,
-      protocol: node.protocol,
-      failures: node.failures,
-      lastError: node.isReady ? null : (node.lastError?.message ?? null),
-    }))
+    return this.#topology.nodes.map(inspectNode)
   }
-}
-
-/** A call checked and routed, not yet made. */
-interface Prepared {
-  command: CommandName
-  args: readonly Argument[]
-  slot: number
-  options: ResolvedCallOptions
 }
 
 /**

@@ -19,13 +19,15 @@ import type { NodeOptions } from '../node/node.js'
 import { Confirmations } from '../pubsub/confirmations.js'
 import { SubscriptionSet, subscriptionKind } from '../pubsub/subscription-set.js'
 import type { Reply } from '../resp/decoder.js'
-import { endedByReply, mayResend } from '../routing/verdict.js'
 import { Turn } from '../turn.js'
 import { Attempt } from './attempt.js'
 import type { DirectHooks, DirectOptions } from './direct-options.js'
+import { sortHandBack } from './hand-back.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientConfig } from './options.js'
 import { type DirectState, directTransitions } from './states.js'
+
+const lostText = 'The connection was lost before the reply came'
 
 export class DirectClient {
   #state: DirectState = 'idle'
@@ -319,30 +321,15 @@ export class DirectClient {
   }
 
   /** Keeps what may be written again, ahead of what comes later, and fails the rest. */
-  #keep({ unanswered, unsent, due }: HandBack, reason: SlotwiseError): void {
-    const again: Call[] = []
-    let inMulti = false
-    const consider = (call: Call, wasSent: boolean) => {
-      const { name } = call.spec
-      const whole = !call.has(CallFlag.fragment) || inMulti
-      const fault = wasSent && call === due && endedByReply(reason)
-      const allowed = !wasSent || mayResend(this.#config.resend, call.has(CallFlag.repeatable))
-      if (whole && allowed && !fault) {
-        if (name === 'MULTI' && !call.has(CallFlag.several)) inMulti = true
-        else if (name === 'EXEC' || name === 'DISCARD') inMulti = false
-        call.markUnsent(wasSent || call.maybeExecuted, reason)
-        again.push(call)
-      } else if (fault) call.fail(reason)
-      else
-        call.failWith('SLOTWISE_CONNECTION_LOST', 'The connection was lost before the reply came', {
-          ...this.#situation(),
-          cause: reason,
-          phase: 'flight',
-        })
+  #keep(handBack: HandBack, reason: SlotwiseError): void {
+    const { again, lost, faulty } = sortHandBack(handBack, reason, this.#config.resend)
+    const details: ErrorDetails = { ...this.#situation(), cause: reason, phase: 'flight' }
+    for (const call of faulty) call.fail(reason)
+    for (const call of lost) call.failWith('SLOTWISE_CONNECTION_LOST', lostText, details)
+    for (const { call, wasSent } of again) {
+      call.markUnsent(wasSent || call.maybeExecuted, reason)
+      this.#dispatch(call)
     }
-    for (const call of unanswered) consider(call, true)
-    for (const call of unsent) consider(call, false)
-    for (const call of again) this.#dispatch(call)
   }
 
   /** SELECT has been carried out: the next connection starts with this database. */

@@ -1,6 +1,9 @@
 // Inspection: what a client tells of itself, in plain numbers.
 
+import type { Node } from '../node/node.js'
 import type { NodeState } from '../node/states.js'
+import type { Router } from '../routing/router.js'
+import type { Topology } from '../topology/topology.js'
 import type { ClientState } from './states.js'
 
 /** A snapshot. `issued === settled + queued + inFlight`, always; the last two are counted anew in every queue. */
@@ -44,4 +47,27 @@ export interface NodeInspection {
   failures: number
   /** Message of the last failure; null while it is usable. */
   lastError: string | null
+}
+
+/** Calls that wait and calls that have been written, counted in every queue there is. */
+export function countCalls(router: Router, topology: Topology): { queued: number; inFlight: number } {
+  let queued = router.countQueued()
+  let inFlight = 0
+  for (const node of topology.allNodes()) {
+    const count = node.count()
+    queued += count.queued
+    inFlight += count.inFlight
+  }
+  return { queued, inFlight }
+}
+
+export function inspectNode(node: Node): NodeInspection {
+  return {
+    endpoint: node.endpoint.key,
+    id: node.id,
+    state: node.state,
+    protocol: node.protocol,
+    failures: node.failures,
+    lastError: node.isReady ? null : (node.lastError?.message ?? null),
+  }
 }

@@ -17,6 +17,15 @@ export interface ClientObserver {
   /** The topology has been compared with a node's answer; `changed` tells whether another map is in use now. */
   onRefreshed?(changed: boolean): void
   onRefreshFailed?(error: SlotwiseError): void
+  /**
+   * Every server that is known has failed since it was last connected. Returns for how many milliseconds nobody is to be dialled, or
+   * null to destroy the client.
+   */
+  onAllFailed?(error: SlotwiseError): number | null
+  /** That pause is over. */
+  onRetry?(): void
+  /** The seeds could not be looked up. */
+  onNoSeeds?(error: Error): void
   /** The error to fail a call with that was made by submit(). */
   translate?(call: Call, error: Error): Error
 }

@@ -138,6 +138,10 @@ export type ClientConfig = Record<NumberName, number> & {
   resend: ResendMode
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
+  /** Tries after a pause count against `maxRedirects`. */
+  countRetries?: boolean
+  /** Looks up where the cluster's seeds are; they are tried in the order given. */
+  findSeeds?: () => Promise<readonly Endpoint[]>
   dial?: Pick<DialOptions, 'noDelay' | 'family' | 'lookup'>
   handshake?: Pick<HandshakeOptions, 'clientInfoTag' | 'readOnly' | 'onUnneededPassword'>
 }

@@ -19,6 +19,7 @@ import { type HandshakeOptions, handshakeOutcome, handshakeSteps } from './hands
 import { type LivenessLimits, liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
 import { asText, isMonitorLine, pushKind } from './pushes.js'
+import { closing, lost } from './reasons.js'
 import type { SocketEntry } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
 
@@ -379,15 +380,7 @@ export class Connection implements ReplySink, AtTurnEnd {
 
   #onLost(cause: Error | undefined): void {
     if (this.#state === 'closed') return
-    const phase = this.#state === 'handshaking' ? 'handshake' : 'flight'
-    const message = `The connection to ${this.endpoint.key} was lost: ${cause?.message ?? 'closed by the peer'}`
-    this.destroy(
-      stacklessError('SLOTWISE_CONNECTION_LOST', message, {
-        endpoint: this.endpoint.key,
-        phase,
-        ...(cause && { cause }),
-      }),
-    )
+    this.destroy(lost(this.endpoint.key, this.#state === 'handshaking' ? 'handshake' : 'flight', cause))
   }
 
   /** Users' calls it holds. */
@@ -400,8 +393,4 @@ function ignore(): void {}
 
 function isUsers(call: Call): boolean {
   return !call.has(CallFlag.internal)
-}
-
-function closing(endpoint: string): SlotwiseError {
-  return stacklessError('SLOTWISE_CLOSED', `The connection to ${endpoint} is closed`, { endpoint, phase: 'close' })
 }

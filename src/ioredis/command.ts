@@ -4,7 +4,16 @@
 // Dies    with its promise.
 // Holds   arguments are final once it has been made: flattened, transformed, prefixed, and strings or Buffers.
 
-import { CallFlag, type CommandName, keyIndexes, nameFor, type Outcome, resolveCommand, slotOf } from '../core.js'
+import {
+  CallFlag,
+  CommandFlag,
+  type CommandName,
+  keyIndexes,
+  nameFor,
+  type Outcome,
+  resolveCommand,
+  slotOf,
+} from '../core.js'
 import { asCallback, type NodeCallback } from './callback.js'
 import { blockingTimeoutOf, commandFlags } from './command-flags.js'
 import type { Sender } from './sender.js'
@@ -88,6 +97,8 @@ export class Command {
   /** Scripts that its server is known to have, when not those that the sending object knows of. */
   knownScripts: Set<string> | null = null
   isTraced = false
+  /** Where a Cluster sends it; -1 for any node. */
+  slotHint = -1
   promise!: Promise<unknown>
   /** From being sent to its end, in milliseconds; 0 for no limit. */
   timeoutMs = 0
@@ -177,10 +188,17 @@ export class Command {
   /** Hash slot of its first key; null when it has none. */
   getSlot(): number | null {
     if (this.slot === undefined) {
-      const key = this.getKeys()[0]
+      // Most commands have their one key first, and need no list of keys.
+      const isSingle = (this.resolved().spec.flags & CommandFlag.singleKey) !== 0
+      const key = isSingle ? this.args[0] : this.getKeys()[0]
       this.slot = key === undefined ? null : slotOf(key)
     }
     return this.slot
+  }
+
+  /** Slots of all its keys. */
+  getKeySlots(): number[] {
+    return this.getKeys().map(key => slotOf(key))
   }
 
   getKeys(): (string | Buffer)[] {

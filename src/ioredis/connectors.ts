@@ -2,7 +2,6 @@
 
 import type { Socket } from 'node:net'
 import { openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
-import type { Redis } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 import { SentinelConnector } from './sentinel-connector.js'
 
@@ -59,8 +58,15 @@ export class StandaloneConnector extends AbstractConnector {
   }
 }
 
+/** Whose connector it is. */
+export interface ConnectorOwner {
+  readonly options: RedisOptions
+  disconnect(reconnect?: boolean): void
+  silentEmit(event: string, ...args: unknown[]): boolean
+}
+
 /** The connector that the options ask for; null when the core is to dial the one server they name. */
-export function connectorFor(redis: Redis): ConnectorLike | null {
+export function connectorFor(redis: ConnectorOwner): ConnectorLike | null {
   const { options } = redis
   if (options.Connector) return new options.Connector(options) as ConnectorLike
   if (options.sentinels) return new SentinelConnector(options, redis)

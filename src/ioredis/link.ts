@@ -37,10 +37,11 @@ export function launch(command: Command, sender: Sender): void {
     return
   }
   const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noTimeoutMs : deadlineMs(command)
-  if (command.isDirect) sender.submit(name, command.args, command.callFlags, timeoutMs, command.receiver)
+  if (command.isDirect)
+    sender.submit(name, command.args, command.callFlags, timeoutMs, command.receiver, command.slotHint)
   else {
     const flags = command.callFlags | CallFlag.errorAsValue
-    sender.submit(name, command.args, flags, timeoutMs, outcome => command.deliver(outcome))
+    sender.submit(name, command.args, flags, timeoutMs, outcome => command.deliver(outcome), command.slotHint)
   }
 }
 
@@ -72,15 +73,21 @@ export class TransactionGroup {
     const flags = (first.callFlags & ~CallFlag.buffers) | (buffers ? CallFlag.buffers : 0) | CallFlag.errorAsValue
     if (buffers) for (const command of commands) command.takeBuffers()
     const timeoutMs = Math.max(0, ...commands.map(command => command.timeoutMs))
-    sender.submitTransaction(parts, flags, timeoutMs === 0 ? noTimeoutMs : timeoutMs, outcome => {
-      commands.forEach((command, i) => {
-        if (outcome instanceof Error) command.deliver(outcome)
-        else {
-          const reply = (outcome as unknown[])[i]
-          if (reply instanceof Error) Object.assign(reply, { command: { name: command.name, args: command.args } })
-          command.deliver(reply)
-        }
-      })
-    })
+    sender.submitTransaction(
+      parts,
+      flags,
+      timeoutMs === 0 ? noTimeoutMs : timeoutMs,
+      outcome => {
+        commands.forEach((command, i) => {
+          if (outcome instanceof Error) command.deliver(outcome)
+          else {
+            const reply = (outcome as unknown[])[i]
+            if (reply instanceof Error) Object.assign(reply, { command: { name: command.name, args: command.args } })
+            command.deliver(reply)
+          }
+        })
+      },
+      first.slotHint,
+    )
   }
 }

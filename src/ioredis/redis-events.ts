@@ -6,6 +6,7 @@
 
 import type { DirectHooks, Reply, SlotwiseError } from '../core.js'
 import { Command } from './command.js'
+import type { ConnectorLike } from './connectors.js'
 import {
   CONNECTION_CLOSED_ERROR_MSG,
   connectionError,
@@ -14,16 +15,33 @@ import {
   withDetails,
 } from './errors.js'
 import { type Link, launch } from './link.js'
-import type { Redis } from './redis.js'
+import type { RedisOptions } from './redis-options.js'
+import type { Condition, RedisStatus } from './status.js'
+
+/** The object whose link is listened to. */
+export interface Reported {
+  readonly options: RedisOptions
+  readonly connector: ConnectorLike | null
+  readonly currentLink: Link | null
+  readonly knownScripts: Set<string>
+  condition: Condition | null
+  connectionEpoch: number
+  retryAttempts: number
+  setStatus(status: RedisStatus, arg?: unknown): void
+  silentEmit(event: string, ...args: unknown[]): boolean
+  flushQueue(error: Error): void
+  emit(event: string, ...args: unknown[]): boolean
+  listenerCount(event: string): number
+}
 
 export class RedisEvents {
-  readonly #redis: Redis
+  readonly #redis: Reported
   /** Counts links; only the last one is listened to. */
   #current = 0
   #connectorError: Error | null = null
   #firstFailureAt = 0
 
-  constructor(redis: Redis) {
+  constructor(redis: Reported) {
     this.#redis = redis
   }
 

@@ -9,8 +9,8 @@ import { parseURL } from './url.js'
 
 export interface CommonRedisOptions {
   /** Opens the sockets in place of this client. */
-  // biome-ignore lint/suspicious/noExplicitAny: it is given the options of whoever made it
   Connector?: new (
+    // biome-ignore lint/suspicious/noExplicitAny: it is given the options of whoever made it
     options: any,
   ) => {
     connect(emit: (type: string, error: Error) => void): Promise<Socket>
@@ -18,7 +18,7 @@ export interface CommonRedisOptions {
     check(info: Record<string, string>): boolean
   }
   /** Milliseconds to the next attempt, by the number of attempts that have failed; anything but a number ends the client. */
-  retryStrategy?: ((times: number) => number | void | null) | null
+  retryStrategy?: ((times: number) => number | undefined | null) | null
   /** Milliseconds a command may take, from being called to being settled. Default: no limit. */
   commandTimeout?: number
   /** Milliseconds without a byte while a reply is due, after which the connection is given up. */

@@ -22,33 +22,18 @@ import {
 } from './redis-options.js'
 import { addScanStreams } from './scan-stream.js'
 import { ScriptCommand } from './script.js'
+import type { Condition, RedisStatus } from './status.js'
 import { type CommandTraceContext, sanitizeArgs, traceCommand, traceConnect, tracesCommands } from './tracing.js'
 import { addTransactionSupport } from './transaction.js'
 
-export type RedisStatus =
-  | 'wait'
-  | 'connecting'
-  | 'connect'
-  | 'ready'
-  | 'close'
-  | 'reconnecting'
-  | 'end'
-  | 'monitoring'
-  | 'disconnecting'
-
-/** State of the connection, for those who look at it. */
-export interface Condition {
-  select: number
-  auth: string | [string, string | null] | null
-  subscriber: false | { channels(kind: string): string[] } | true
-  protocol: number
-  replyMapping: 'legacy' | 'resp3'
-}
+/** Option of a Cluster's handles: makes their link. */
+export const linkFactory = Symbol('linkFactory')
 
 const validWhileSubscribed = new Set(Command.FLAGS.VALID_IN_SUBSCRIBER_MODE)
 const validWhileMonitoring = new Set(Command.FLAGS.VALID_IN_MONITOR_MODE)
 const blocking = new Set(Command.FLAGS.BLOCKING_COMMANDS)
 
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
 export class Redis extends Commander {
   static defaultOptions: RedisOptions = DEFAULT_REDIS_OPTIONS
   static Command = Command
@@ -73,6 +58,7 @@ export class Redis extends Commander {
   readonly knownScripts = new Set<string>()
   /** Commands wait for nothing but the link. */
   private link: Link | null = null
+  private readonly makeLink: (() => Link) | null
   private readonly reports = new RedisEvents(this)
 
   // biome-ignore lint/suspicious/noExplicitAny: any of the accepted shapes
@@ -80,7 +66,8 @@ export class Redis extends Commander {
     super()
     EventEmitter.call(this as unknown as EventEmitter)
     this.options = parseRedisArguments(args.slice(0, 3), Redis.defaultOptions)
-    this.connector = connectorFor(this)
+    this.makeLink = args[0]?.[linkFactory] ?? null
+    this.connector = this.makeLink === null ? connectorFor(this) : null
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
     if (this.options.lazyConnect) this.setStatus('wait')
     else this.connect().catch(noop)
@@ -185,8 +172,16 @@ export class Redis extends Commander {
     return this.createLink()
   }
 
+  /** The node of a Cluster's, whose handle this is, is connected. */
+  adoptReady(): void {
+    if (this.makeLink === null || this.status === 'ready') return
+    this.link ??= this.makeLink()
+    this.setStatus('ready')
+  }
+
   /** The link of a connection of its own; a Cluster's handle has another. */
-  protected createLink(): Link {
+  private createLink(): Link {
+    if (this.makeLink !== null) return this.makeLink()
     return new DirectClient(directConfig(this.options), directOptions(this.options), this.reports.hooks())
   }
 
@@ -361,7 +356,6 @@ export class Redis extends Commander {
   static readonly translate = translate
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
 export interface Redis extends EventEmitter {}
 
 // Copied, not inherited: programs look for them on this very prototype.

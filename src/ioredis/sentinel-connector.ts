@@ -1,10 +1,9 @@
 import type { Socket } from 'node:net'
-import type { Redis } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 export class SentinelConnector {
   constructor(
     readonly options: RedisOptions,
-    readonly redis?: Redis,
+    readonly redis?: unknown,
   ) {}
   connect(_emit: unknown): Promise<Socket> {
     return Promise.reject(new Error('not yet'))

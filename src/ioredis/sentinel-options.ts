@@ -40,9 +40,9 @@ export interface SentinelOptions {
   sentinelUsername?: string
   sentinelPassword?: string
   /** Milliseconds until all sentinels are asked again; anything but a number ends the attempt. */
-  sentinelRetryStrategy?: ((times: number) => number | void | null) | null
+  sentinelRetryStrategy?: ((times: number) => number | undefined | null) | null
   /** Milliseconds until a failover detector reconnects to its sentinel. */
-  sentinelReconnectStrategy?: ((times: number) => number | void | null) | null
+  sentinelReconnectStrategy?: ((times: number) => number | undefined | null) | null
   sentinelCommandTimeout?: number
   sentinelMaxConnections?: number
   sentinelTLS?: TlsOptions

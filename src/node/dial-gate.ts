@@ -24,6 +24,11 @@ export class DialGate {
     this.#closedUntil = now + this.#pauseMs
   }
 
+  /** No dial for so many milliseconds, because somebody wants it so. */
+  pause(now: number, pauseMs: number): void {
+    this.#closedUntil = Math.max(this.#closedUntil, now + pauseMs)
+  }
+
   /** Milliseconds until dialling is allowed again; 0 when it is. */
   remainingMs(now: number): number {
     return Math.max(0, this.#closedUntil - now)

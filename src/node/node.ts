@@ -256,14 +256,18 @@ export class Node {
 
   // ---- ending
 
-  /** Takes no more calls; hands back those that wait, lets those in flight be answered, then closes. */
-  retire(reason: SlotwiseError): void {
+  /**
+   * Takes no more calls; hands back those that wait, lets those in flight be answered, then closes.
+   * @param atOnce ends this side of the connection now: the server answers what it has got, and closes
+   */
+  retire(reason: SlotwiseError, atOnce = false): void {
     if (this.#state === 'retired') return
     this.#stop()
     const waiting = this.takeWaiting()
     if (this.#connection !== null) {
       this.#timer = setTimeout(() => this.#connection?.destroy(reason), this.#context.options.drainTimeoutMs)
-      this.#connection.close()
+      if (atOnce) this.#connection.finish()
+      else this.#connection.close()
     }
     if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
   }

@@ -21,6 +21,8 @@ export interface RouterOptions {
   maxRedirects: number
   /** Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN, in milliseconds. */
   retryDelayMs: number
+  /** Tries after a pause count as redirects do. By default only the deadline ends them. */
+  countRetries?: boolean
   resend: ResendMode
 }
 
@@ -100,7 +102,7 @@ export class Router {
 
   /** An error reply came for the call: follows it, tries again later, or gives it to the caller. */
   onReplyError(node: Node, call: Call, error: ReplyError): void {
-    const { clustered, maxRedirects } = this.#options
+    const { clustered } = this.#options
     const itsOwn = call.has(CallFlag.pinned) || (call.slot < 0 && error.code === 'MOVED')
     const outcome = clustered && itsOwn ? ({ kind: 'fail' } as const) : verdict(error, clustered)
     if (outcome.kind === 'fail' || this.#stopReason !== null) {
@@ -111,19 +113,24 @@ export class Router {
     call.markUnsent(false, error)
     if (outcome.kind === 'retry') {
       if (outcome.stale) this.#listener.onEvidence('urgent', null)
+      if (this.#options.countRetries === true && !this.#countRedirect(node, call, error)) return
       this.retries++
       this.#pause(call)
       return
     }
-    const extras = (call.extras ??= {})
-    extras.redirects = (extras.redirects ?? 0) + 1
-    if (extras.redirects > maxRedirects) {
-      const message = `Redirected ${extras.redirects} times, last: ${error.message}`
-      call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
-      return
-    }
+    if (!this.#countRedirect(node, call, error)) return
     if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect)
     else this.#onAsk(node, call, outcome.redirect)
+  }
+
+  /** False when the call has been sent elsewhere too often; it has then failed. */
+  #countRedirect(node: Node, call: Call, error: ReplyError): boolean {
+    const extras = (call.extras ??= {})
+    extras.redirects = (extras.redirects ?? 0) + 1
+    if (extras.redirects <= this.#options.maxRedirects) return true
+    const message = `Redirected ${extras.redirects} times, last: ${error.message}`
+    call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
+    return false
   }
 
   #onMoved(node: Node, call: Call, redirect: Redirect): void {

@@ -19,7 +19,7 @@ export class Topology {
   readonly #listener: TopologyListener
   /** Where a server is reached that a cluster announces under this address. */
   readonly locate: (announced: Endpoint) => Endpoint
-  readonly #seeds: readonly Endpoint[]
+  #seeds: readonly Endpoint[]
   readonly #context: NodeContext
   readonly #nodes = new Map<string, Node>()
   /** Retired nodes whose last replies are still to come. */
@@ -46,6 +46,11 @@ export class Topology {
     this.#context = context
     this.#listener = listener
     this.locate = locate
+  }
+
+  /** Other addresses to begin with. */
+  set seeds(seeds: readonly Endpoint[]) {
+    this.#seeds = seeds
   }
 
   get map(): SlotMap {
@@ -75,6 +80,11 @@ export class Topology {
   allNodes(): Node[] {
     for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
     return [...this.#nodes.values(), ...this.#retiring]
+  }
+
+  /** Nodes that serve slots. */
+  get primaries(): readonly Node[] {
+    return this.#primaries
   }
 
   /** Nodes with a usable connection. */
@@ -224,6 +234,23 @@ export class Topology {
         stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
       )
     }
+  }
+
+  /** True when every server that is in use, and every seed, is among those that have failed. */
+  isHopeless(failed: ReadonlySet<Node>): boolean {
+    const seeds = this.#seeds.map(seed => this.#nodes.get(seed.key))
+    const inUse = this.nodes.filter(node => node.state !== 'idle')
+    return [...seeds, ...inUse].every(node => node !== undefined && failed.has(node))
+  }
+
+  /** Ends every connection from this side; what the servers still answer is taken. */
+  finish(reason: SlotwiseError): void {
+    this.#destroyed = true
+    for (const node of this.#nodes.values()) {
+      this.#retiring.add(node)
+      node.retire(reason, true)
+    }
+    this.#nodes.clear()
   }
 
   destroy(reason: SlotwiseError): void {

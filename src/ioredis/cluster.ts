@@ -1,0 +1,379 @@
+// Cluster: a Redis Cluster, in the shape of ioredis.
+// Owns    no socket, timer or queue: those are the core client's. It holds the status, and a Redis object for each node.
+// Born    by its user.
+// Dies    at status `end`; connect() starts it again, with another client.
+// Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
+
+import { EventEmitter } from 'node:events'
+import {
+  type Argument,
+  Client,
+  CommandFlag,
+  type CommandName,
+  type Node,
+  type Outcome,
+  SlotwiseError,
+} from '../core.js'
+import { asCallback, type NodeCallback, noop } from './callback.js'
+import { ClusterEvents } from './cluster-events.js'
+import {
+  type ClusterNode,
+  type ClusterOptions,
+  clusterConfig,
+  type NodeRole,
+  parseClusterOptions,
+  startupNodeOptions,
+} from './cluster-options.js'
+import { ClusterSlots } from './cluster-slots.js'
+import type { Command } from './command.js'
+import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
+import { Commander } from './methods.js'
+import { NodeLink, submitTransaction } from './node-link.js'
+import type { PipelineOwner } from './pipeline.js'
+import { linkFactory, Redis } from './redis.js'
+import type { RedisOptions } from './redis-options.js'
+import { addScanStreams } from './scan-stream.js'
+import type { Parts, Sender } from './sender.js'
+import type { ClusterStatus } from './status.js'
+import { addTransactionSupport } from './transaction.js'
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
+export class Cluster extends Commander implements PipelineOwner {
+  declare options: ClusterOptions
+  status: ClusterStatus = 'wait'
+  readonly isCluster = true
+  readonly startupNodes: readonly ClusterNode[]
+  /** Attempts since the cluster was last usable. */
+  retryAttempts = 0
+  connectionEpoch = 0
+  manuallyClosing = false
+  private client: Client | null = null
+  private readonly reports = new ClusterEvents(this)
+  private readonly handles = new Map<Node, Redis>()
+  private table = new ClusterSlots(null)
+  private delayed: ((error?: Error) => void)[] = []
+
+  /**
+   * @param startupNodes one or more nodes to learn the others from: ports, URLs, `host:port`, or objects
+   * @throws Error where an option cannot be
+   */
+  constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
+    super()
+    EventEmitter.call(this as unknown as EventEmitter)
+    this.startupNodes = startupNodes
+    this.options = parseClusterOptions(options)
+    for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
+    if (this.options.lazyConnect) this.setStatus('wait')
+    else this.connect().catch(noop)
+  }
+
+  /** What it sends through at present. */
+  get currentClient(): Client | null {
+    return this.client
+  }
+
+  /** Always 0: everything is pipelined, and nothing is kept back for it. */
+  get autoPipelineQueueSize(): number {
+    return 0
+  }
+
+  setStatus(status: ClusterStatus, arg?: unknown): void {
+    this.status = status
+    process.nextTick(() => this.emit(status, arg))
+  }
+
+  // ---- life
+
+  /**
+   * Connects. Happens by itself unless `lazyConnect` is set.
+   * @returns when the cluster is usable
+   * @throws Error `Redis is already connecting/connected`; `None of startup nodes is available` when all of them fail
+   */
+  connect(callback?: NodeCallback<void>): Promise<void> {
+    return asCallback(this.start(), callback)
+  }
+
+  private start(): Promise<void> {
+    if (this.status === 'connecting' || this.status === 'connect' || this.status === 'ready') {
+      return Promise.reject(new Error('Redis is already connecting/connected'))
+    }
+    return new Promise((resolve, reject) => {
+      this.manuallyClosing = false
+      this.connectionEpoch++
+      this.setStatus('connecting')
+      const settle = (error: Error | null) => {
+        this.off('ready', onReady)
+        this.off('close', onClose)
+        this.off('end', onClose)
+        if (error === null) resolve()
+        else reject(error)
+      }
+      const onReady = () => settle(null)
+      const onClose = () => settle(this.reports.closeError())
+      this.once('ready', onReady)
+      this.once('close', onClose)
+      this.once('end', onClose)
+      try {
+        this.open()
+      } catch (error) {
+        settle(error as Error)
+        this.reports.onImpossible(error as Error)
+      }
+    })
+  }
+
+  private open(): void {
+    if (this.client !== null && this.client.state !== 'closed' && this.client.state !== 'closing') {
+      this.client.refresh().catch(noop)
+      return
+    }
+    if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
+      throw new Error('`startupNodes` should contain at least one node.')
+    }
+    const config = clusterConfig(this.options, startupNodeOptions(this.startupNodes))
+    const client = new Client(config, this.reports.observer())
+    this.client = client
+    this.table = new ClusterSlots(client)
+    client.refresh().catch(noop)
+  }
+
+  /** Closes every connection. What has been written may still be answered; everything else fails. */
+  disconnect(reconnect = false): void {
+    const { status, client } = this
+    if (reconnect) {
+      this.reports.reconnect()
+      return
+    }
+    this.setStatus('disconnecting')
+    this.manuallyClosing = true
+    if (status === 'wait' || client === null || client.state === 'closed') this.reports.onClosed()
+    else void client.finish().then(() => this.reports.onClosed())
+  }
+
+  /** Lets open commands be answered, then closes every connection. */
+  quit(callback?: NodeCallback<'OK'>): Promise<'OK'> {
+    const { client } = this
+    this.setStatus('disconnecting')
+    this.manuallyClosing = true
+    const closed = client === null ? Promise.resolve() : client.close()
+    const promise = closed.then(() => 'OK' as const)
+    // After the caller has his answer.
+    promise.then(() => setImmediate(() => this.reports.onClosed()))
+    return asCallback(promise, callback)
+  }
+
+  /** Another object with the same startup nodes and options, some of them replaced. */
+  duplicate(startupNodes: readonly ClusterNode[] = [], override: ClusterOptions = {}): Cluster {
+    const options: ClusterOptions = { ...this.options, ...override }
+    if (this.options.redisOptions && override.redisOptions) {
+      options.redisOptions = { ...this.options.redisOptions, ...override.redisOptions }
+    }
+    return new Cluster(startupNodes.length > 0 ? startupNodes : this.startupNodes, options)
+  }
+
+  // ---- nodes and slots
+
+  /**
+   * Redis objects of the nodes that are known.
+   * @throws Error `Invalid role "x". Expected "all", "master" or "slave"`
+   */
+  nodes(role: NodeRole = 'all'): Redis[] {
+    if (role !== 'all' && role !== 'master' && role !== 'slave') {
+      throw new Error(`Invalid role "${role}". Expected "all", "master" or "slave"`)
+    }
+    const nodes = this.client?.topology.nodes ?? []
+    const chosen = role === 'all' ? nodes : nodes.filter(node => this.table.isPrimary(node) === (role === 'master'))
+    return chosen.map(node => this.handleOf(node))
+  }
+
+  /** For each slot `host:port` of its primary and of its replicas. Made anew when asked for after a change. */
+  get slots(): string[][] {
+    return this.table.slots
+  }
+
+  /** Numbers of the groups of nodes that share slots, by their joined addresses. */
+  get _groupsIds(): Record<string, number> {
+    return this.table.groupIds
+  }
+
+  /** For each slot the number of its group of nodes. */
+  get _groupsBySlot(): (number | undefined)[] {
+    return this.table.groupsBySlot
+  }
+
+  /** Asks who serves which slots. */
+  refreshSlotsCache(callback?: (error?: Error) => void): void {
+    const { client } = this
+    if (client === null || this.status === 'end') {
+      callback?.(new Error('Cluster is disconnected.'))
+      return
+    }
+    client.refresh().then(
+      () => callback?.(),
+      (error: Error) => callback?.(error),
+    )
+  }
+
+  /** The Redis object of a node; made when first asked for. */
+  handleOf(node: Node): Redis {
+    let handle = this.handles.get(node)
+    if (handle === undefined) {
+      const { host, port } = node.endpoint
+      const options: RedisOptions = { ...this.options.redisOptions, host, port, lazyConnect: true, retryStrategy: null }
+      const factory = { [linkFactory]: () => new NodeLink(this.client as Client, node) }
+      handle = new Redis({ ...options, ...factory })
+      this.handles.set(node, handle)
+      if (node.isReady) handle.adoptReady()
+    }
+    return handle
+  }
+
+  /** Forgets a node that has left, and returns its Redis object. */
+  forget(node: Node): Redis | undefined {
+    const handle = this.handles.get(node)
+    this.handles.delete(node)
+    return handle
+  }
+
+  forgetAll(): void {
+    this.handles.clear()
+    this.table = new ClusterSlots(null)
+  }
+
+  onTopologyChanged(): void {
+    this.table = new ClusterSlots(this.client)
+  }
+
+  // ---- commands
+
+  /** Sends the command to the node of its first key. `node` sends it to that one. */
+  override sendCommand(command: Command, stream?: unknown, node?: { redis?: Redis; slot?: number }): Promise<unknown> {
+    if (this.status !== 'ready' && !this.admits(command)) return command.promise
+    if (node?.redis !== undefined) return node.redis.sendCommand(command, stream)
+    let slot: number
+    try {
+      // A transaction's slot is that of all its keys.
+      slot = command.group === null ? (node?.slot ?? command.getSlot() ?? -1) : command.slotHint
+      if (command.group === null && (command.resolved().spec.flags & CommandFlag.session) !== 0)
+        throw sessionOnly(command)
+    } catch (error) {
+      command.reject(error as Error)
+      return command.promise
+    }
+    const handle = this.handleFor(slot)
+    command.slotHint = slot
+    command.sender = this.sender
+    if (handle !== null) return handle.sendCommand(command, stream)
+    return this.anchor.sendCommand(command, stream)
+  }
+
+  private handleFor(slot: number): Redis | null {
+    const topology = this.client?.topology
+    if (topology === undefined) return null
+    const node = slot < 0 ? null : topology.map.primaryOf(slot)
+    return node === null ? null : this.handleOf(node)
+  }
+
+  /** Stands for whatever node will be found. */
+  private get anchor(): Redis {
+    this.anchored ??= new Redis({
+      ...this.options.redisOptions,
+      ...startupNodeOptions(this.startupNodes)[0],
+      lazyConnect: true,
+    })
+    return this.anchored
+  }
+  private anchored: Redis | null = null
+
+  private readonly sender: Sender = {
+    submit: (
+      name: CommandName,
+      args: readonly Argument[],
+      flags: number,
+      timeoutMs: number,
+      resolve: (outcome: Outcome) => void,
+      slot = -1,
+    ) => (this.client as Client).submit(name, args, slot, flags, timeoutMs, resolve),
+    submitTransaction: (
+      parts: Parts,
+      flags: number,
+      timeoutMs: number,
+      resolve: (outcome: Outcome) => void,
+      slot = -1,
+    ) => submitTransaction(this.client as Client, slot, parts, flags, timeoutMs, resolve, null),
+  }
+
+  /** Whether the command may be sent now; has dealt with it where it may not. */
+  private admits(command: Command): boolean {
+    if (this.status === 'wait') this.connect().catch(noop)
+    if (this.status === 'end' || this.client === null || this.manuallyClosing) {
+      command.reject(new Error(CONNECTION_CLOSED_ERROR_MSG))
+      return false
+    }
+    if (this.options.enableOfflineQueue !== false) return true
+    command.reject(new Error("Cluster isn't ready and enableOfflineQueue options is false"))
+    return false
+  }
+
+  /** A transaction has one slot. */
+  checkTransaction(commands: readonly Command[]): Error | null {
+    let slot: number | null = null
+    for (const command of commands) {
+      for (const key of new Set(command.getKeySlots())) {
+        if (slot !== null && key !== slot) {
+          const several = new Set(command.getKeySlots()).size > 1
+          return new Error(
+            several
+              ? 'All the keys in a pipeline command should belong to the same slot'
+              : 'All keys in the pipeline should belong to the same slots allocation group',
+          )
+        }
+        slot = key
+      }
+    }
+    for (const command of commands) command.slotHint = slot ?? -1
+    return null
+  }
+
+  /** Calls back once the slots are known, or with the error that says they will not be. */
+  delayUntilReady(callback: (error?: Error) => void): void {
+    this.delayed.push(callback)
+  }
+
+  callDelayed(error?: Error): void {
+    for (const callback of this.delayed.splice(0)) process.nextTick(callback, error)
+  }
+
+  /** Tells what an error reply asks for: calls the handler of its kind. */
+  handleError(error: Error, ttl: { value?: number }, handlers: Record<string, (...args: unknown[]) => void>): void {
+    ttl.value = ttl.value === undefined ? (this.options.maxRedirections ?? 16) : ttl.value - 1
+    const [kind, slot, address] = error.message.split(' ')
+    if (ttl.value <= 0) handlers.maxRedirections?.(new Error(`Too many Cluster redirections. Last error: ${error}`))
+    else if (kind === 'MOVED' && Number(slot) >= 0 && Number(slot) < 16384) handlers.moved?.(Number(slot), address)
+    else if (kind === 'ASK') handlers.ask?.(slot, address)
+    else if (kind === 'TRYAGAIN') handlers.tryagain?.()
+    else if (kind === 'CLUSTERDOWN') handlers.clusterDown?.()
+    else if (error.message === CONNECTION_CLOSED_ERROR_MSG) handlers.connectionClosed?.()
+    else handlers.defaults?.()
+  }
+
+  silentEmit(event: string, ...args: unknown[]): boolean {
+    return Redis.prototype.silentEmit.call(this as unknown as Redis, event, ...args)
+  }
+}
+
+function sessionOnly(command: Command): Error {
+  const name = command.name.toUpperCase()
+  const message = `${name} changes the state of its connection, which all commands of a Cluster share`
+  return new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: name })
+}
+
+export interface Cluster extends EventEmitter {}
+
+for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+  if (name === 'constructor') continue
+  const descriptor = Object.getOwnPropertyDescriptor(EventEmitter.prototype, name)
+  if (descriptor !== undefined) Object.defineProperty(Cluster.prototype, name, descriptor)
+}
+addTransactionSupport(Cluster.prototype)
+addScanStreams(Cluster.prototype, ['sscan', 'hscan', 'zscan'])
