@@ -16,6 +16,7 @@ export interface BenchClient {
 const openers = {
   bare: openBare,
   slotwise: openSlotwise,
+  'slotwise-api': openFacade,
   ioredis: (addresses: readonly string[]) => openIoredis(addresses, true),
   'ioredis-plain': (addresses: readonly string[]) => openIoredis(addresses, false),
   'node-redis': openNodeRedis,
@@ -60,6 +61,27 @@ async function openSlotwise(addresses: readonly string[]): Promise<BenchClient> 
     lrange: (key, first, last) => client.execute('LRANGE', [key, first, last]),
     getMany: keys => client.batch(keys.map(key => ['GET', [key]] as const)),
     close: () => client.close(),
+  }
+}
+
+/** The ioredis-shaped API. */
+async function openFacade(addresses: readonly string[]): Promise<BenchClient> {
+  const { Cluster } = await import('slotwise')
+  const client = new Cluster([...addresses])
+  await new Promise(resolve => client.once('ready', resolve))
+  // biome-ignore lint/suspicious/noExplicitAny: the commands' types are not what is measured
+  const api = client as any
+  return {
+    get: key => api.get(key),
+    set: (key, value) => api.set(key, value),
+    hgetall: key => api.hgetall(key),
+    lrange: (key, first, last) => api.lrange(key, first, last),
+    getMany: keys => {
+      const pipeline = api.pipeline()
+      for (const key of keys) pipeline.get(key)
+      return pipeline.exec()
+    },
+    close: () => api.quit(),
   }
 }
 

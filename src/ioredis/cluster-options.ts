@@ -59,7 +59,7 @@ export interface ClusterOptions {
   keyPrefix?: string
   scripts?: Record<string, ScriptDefinition>
   showFriendlyErrorStack?: boolean
-  himportFieldsets?: unknown[]
+  himportFieldsets?: CommonRedisOptions['himportFieldsets']
   /** Options of slotwise's own, such as `maxQueuedBytes`; they take precedence. */
   slotwise?: CommonRedisOptions['slotwise']
 }

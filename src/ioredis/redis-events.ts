@@ -24,7 +24,7 @@ export interface Reported {
   readonly connector: ConnectorLike | null
   readonly currentLink: Link | null
   readonly knownScripts: Set<string>
-  condition: Condition | null
+  condition: Condition | undefined
   connectionEpoch: number
   retryAttempts: number
   setStatus(status: RedisStatus, arg?: unknown): void
@@ -127,7 +127,7 @@ export class RedisEvents {
   #onReady(): void {
     const redis = this.#redis
     const link = redis.currentLink as Link
-    if (redis.condition !== null) redis.condition.protocol = link.protocol ?? 3
+    if (redis.condition !== undefined) redis.condition.protocol = link.protocol ?? 3
     redis.retryAttempts = 0
     this.#firstFailureAt = 0
     redis.setStatus('ready')
@@ -186,7 +186,7 @@ export class RedisEvents {
         redis.emit('moved')
         break
     }
-    if (redis.condition !== null) redis.condition.subscriber = (redis.currentLink?.subscribed ?? 0) !== 0
+    if (redis.condition !== undefined) redis.condition.subscriber = (redis.currentLink?.subscribed ?? 0) !== 0
   }
 
   #emitMessage(kind: string, items: readonly Reply[]): void {

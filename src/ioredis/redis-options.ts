@@ -3,6 +3,7 @@
 import type { LookupFunction, Socket } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type ClientConfig, type CommonOptions, type DirectOptions, resolveOptions } from '../core.js'
+import { frozenFieldsets, type HimportFieldset } from './himport.js'
 import type { ScriptDefinition } from './methods.js'
 import type { SentinelOptions } from './sentinel-options.js'
 import { parseURL } from './url.js'
@@ -32,7 +33,7 @@ export interface CommonRedisOptions {
   noDelay?: boolean
   connectionName?: string | null
   disableClientInfo?: boolean
-  clientInfoTag?: string
+  clientInfoTag?: string | undefined
   username?: string | null
   password?: string | null
   /** Database number. Default 0. */
@@ -66,7 +67,8 @@ export interface CommonRedisOptions {
   protocol?: 2 | 3
   /** `legacy`: replies in the shapes of RESP2. `resp3`: maps as objects, doubles as numbers. Default `legacy`. */
   replyMapping?: 'legacy' | 'resp3'
-  himportFieldsets?: unknown[]
+  /** Checked and kept; not prepared on the server by itself. */
+  himportFieldsets?: readonly HimportFieldset[]
   /** Options of slotwise's own, such as `maxQueuedBytes`; they take precedence. */
   slotwise?: Partial<CommonOptions>
 }
@@ -94,6 +96,7 @@ export const DEFAULT_REDIS_OPTIONS: RedisOptions = {
   noDelay: true,
   connectionName: null,
   disableClientInfo: false,
+  clientInfoTag: undefined,
   blockingTimeoutGrace: 100,
   sentinels: null,
   name: null,
@@ -132,7 +135,8 @@ export const DEFAULT_REDIS_OPTIONS: RedisOptions = {
 export function parseRedisArguments(args: readonly unknown[], defaults: RedisOptions): RedisOptions {
   const options: Record<string, unknown> = {}
   const add = (more: object) => {
-    for (const [name, value] of Object.entries(more)) if (options[name] === undefined) options[name] = value
+    // What is inherited counts, too.
+    for (const name in more) if (options[name] === undefined) options[name] = (more as Record<string, unknown>)[name]
   }
   let isTls = false
   for (const arg of args) {
@@ -152,6 +156,9 @@ export function parseRedisArguments(args: readonly unknown[], defaults: RedisOpt
   if (options.replyMapping === 'resp3' && options.protocol !== 3) {
     throw new Error('The "resp3" replyMapping is only supported with protocol 3')
   }
+  if (typeof options.tls === 'string')
+    throw new Error(`TLS profile "${options.tls}" is not known: give its certificate as tls.ca`)
+  if (options.himportFieldsets !== undefined) options.himportFieldsets = frozenFieldsets(options.himportFieldsets)
   return options as RedisOptions
 }
 

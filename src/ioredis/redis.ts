@@ -47,7 +47,7 @@ export class Redis extends Commander {
   declare options: RedisOptions
   status: RedisStatus = 'wait'
   readonly isCluster: boolean = false
-  condition: Condition | null = null
+  condition: Condition | undefined
   connector: ConnectorLike | null = null
   /** Attempts since the last connection was ready. */
   retryAttempts = 0
@@ -80,7 +80,7 @@ export class Redis extends Commander {
 
   /** The socket, for looking at. */
   get stream(): unknown {
-    return this.link?.socket ?? null
+    return this.link?.socket ?? undefined
   }
 
   /** Commands written and not answered; has a `length`. */
@@ -277,7 +277,7 @@ export class Redis extends Commander {
   private onSelect(command: Command): void {
     const database = Number(String(command.args[0]))
     if (!Number.isInteger(database)) return
-    if (this.condition !== null && this.condition.select !== database) {
+    if (this.condition !== undefined && this.condition.select !== database) {
       this.condition.select = database
       this.emit('select', database)
     }

@@ -5,7 +5,7 @@ export type ParsedUrl = Record<string, string | number | undefined>
 /** True for what reads as a whole number of 32 bits. */
 export function isInt(value: unknown): boolean {
   const number = Number.parseFloat(String(value))
-  return !Number.isNaN(number) && (number | 0) === number
+  return !Number.isNaN(Number(value)) && (number | 0) === number
 }
 
 /**
