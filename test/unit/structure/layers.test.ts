@@ -5,9 +5,25 @@ import { describe, expect, it } from 'vitest'
 const src = resolve(import.meta.dirname, '../../../src')
 
 /** Lower layers first. A file may import from its own layer's folder and from those before it. */
-const layers = ['.', 'resp', 'command', 'connection', 'node', 'topology', 'routing', 'batch', 'pubsub', 'client', 'sentinel', 'entry', 'ioredis']
+const layers = [
+  '.',
+  'resp',
+  'command',
+  'connection',
+  'node',
+  'topology',
+  'routing',
+  'batch',
+  'pubsub',
+  'client',
+  'sentinel',
+  'core',
+  'ioredis',
+  'index',
+  'built',
+]
 /** Files beside the folders: the entries stand above every layer, the others below. */
-const entries = ['core.ts', 'index.ts']
+const entries: Record<string, string> = { 'core.ts': 'core', 'foundation.ts': 'core', 'index.ts': 'index' }
 const packageImporters: Record<string, string> = {
   'redis-parser': 'resp/resp2-decoder.ts',
   denque: 'connection/call-queue.ts',
@@ -30,9 +46,7 @@ function localImportsOf(file: string): string[] {
 }
 
 function rank(file: string): number {
-  if (file === 'core.ts') return layers.indexOf('entry')
-  if (file === 'index.ts') return layers.length
-  return layers.indexOf(dirname(file))
+  return layers.indexOf(entries[file] ?? file.replace(/^(?:([^/]+)\/)?.*/, (_, folder) => folder ?? '.'))
 }
 
 describe('structure of src', () => {
@@ -52,6 +66,28 @@ describe('structure of src', () => {
         .map(target => `${file} -> ${target}`),
     )
     expect(upward).toEqual([])
+  })
+
+  it('lets the ioredis-shaped API stand on the core, and on nothing else', () => {
+    const own = files.filter(file => file.startsWith('ioredis/'))
+    const foreign = own.flatMap(file =>
+      localImportsOf(file)
+        .filter(target => target !== 'core.ts' && dirname(target) !== 'ioredis')
+        .map(target => `${file} -> ${target}`),
+    )
+    expect(own.length).toBeGreaterThan(20)
+    expect(foreign).toEqual([])
+  })
+
+  it('lets the ioredis-shaped API own no socket, timer or queue', () => {
+    const owning =
+      /(?<=[ (]|^)(?:setTimeout|setInterval)\((?!ms: )|new (?:Socket|Denque|CallQueue)\(|^import (?!type)[^\n]*'(?:node:(?:net|tls|timers|timers\/promises)|denque)'/m
+    const owners = files.filter(
+      file => file.startsWith('ioredis/') && owning.test(readFileSync(join(src, file), 'utf8')),
+    )
+    // isIP() is no socket.
+    expect(owners.filter(file => file !== 'ioredis/cluster-options.ts')).toEqual([])
+    expect(readFileSync(join(src, 'ioredis/cluster-options.ts'), 'utf8')).toContain("import { isIP } from 'node:net'")
   })
 
   it('has no import cycle', () => {
