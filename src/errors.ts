@@ -74,16 +74,18 @@ export class SlotwiseError extends Error {
 }
 Object.defineProperty(SlotwiseError.prototype, 'name', { value: 'SlotwiseError', configurable: true, writable: true })
 
+/** What every error has in common that speaks of a server, for programs that ask `instanceof`. */
+export class RedisError extends Error {}
+Object.defineProperty(RedisError.prototype, 'name', { value: 'RedisError', configurable: true, writable: true })
+
 /** An error reply of the server. `code` is its first word (`WRONGTYPE`, `NOAUTH`, `ERR`, …), `message` the whole text. */
-export class ReplyError extends Error {
-  readonly code: string
+export class ReplyError extends RedisError {
   /** Name of the command that was answered, when known; never its arguments. */
   declare readonly command?: string
 
-  constructor(message: string) {
-    super(message)
-    const space = message.indexOf(' ')
-    this.code = space === -1 ? message : message.slice(0, space)
+  get code(): string {
+    const space = this.message.indexOf(' ')
+    return space === -1 ? this.message : this.message.slice(0, space)
   }
 }
 Object.defineProperty(ReplyError.prototype, 'name', { value: 'ReplyError', configurable: true, writable: true })

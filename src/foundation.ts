@@ -19,7 +19,8 @@ export {
   nameFor,
   resolveCommand,
 } from './command/command.js'
-export { openSocket } from './connection/dial.js'
+export { endSocket, openSocket } from './connection/dial.js'
 export { type Endpoint, tcpEndpoint, unixEndpoint } from './connection/endpoint.js'
-export { replyError } from './errors.js'
+export { type HandshakeOptions, type HandshakeStep, library } from './connection/handshake.js'
+export { RedisError, replyError } from './errors.js'
 export type { Node } from './node/node.js'

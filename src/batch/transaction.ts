@@ -46,6 +46,10 @@ export class TransactionReplies implements ReplyCollector {
     return passing ?? this.#replies
   }
 
+  get started(): boolean {
+    return this.#replies.length !== 0
+  }
+
   reset(): void {
     this.#replies = []
   }

@@ -17,11 +17,13 @@ import type { Turn } from '../turn.js'
 import { loadingMs, parseInfo } from './ready-check.js'
 
 export interface AttemptListener extends Omit<ConnectionListener, 'onReady' | 'onClosed'> {
+  /** A socket is asked for. */
+  onDial(): void
   /** The socket is open; the handshake begins. */
   onOpen(): void
   /** Whether the server is the one that is wanted, by its INFO. */
   accepts(info: Readonly<Record<string, string>>): boolean
-  onTrouble(error: Error): void
+  onInfoForbidden(error: Error): void
   /** The connection is the listener's now. */
   onReady(connection: Connection): void
   /** The attempt has failed, or later the connection has come to its end; `handBack` is null when there was no connection. */
@@ -46,7 +48,7 @@ export interface AttemptContext {
 
 export class Attempt {
   readonly #context: AttemptContext
-  #dial: Dial | null
+  #dial: Dial | null = null
   #connection: Connection | null = null
   #timer: NodeJS.Timeout | null
   #over = false
@@ -70,10 +72,23 @@ export class Attempt {
         this.#onClosed(error, null)
       },
     }
-    this.#dial =
-      context.open === null
-        ? dial(context.endpoint, context.dial, context.ledger, listener)
-        : dialBy(context.open, context.endpoint, context.ledger, listener)
+    const { open, endpoint, ledger } = context
+    if (open !== null) {
+      context.listener.onDial()
+      this.#dial = dialBy(open, endpoint, ledger, listener)
+      return
+    }
+    // A client that is closed in the turn in which it was made opens nothing.
+    queueMicrotask(() => {
+      if (this.#over) return
+      context.listener.onDial()
+      this.#dial = dial(endpoint, context.dial, ledger, listener)
+    })
+  }
+
+  /** The handshake is over, and the server may still be loading. */
+  get maySend(): boolean {
+    return this.#connection?.state === 'ready' && !this.#over
   }
 
   /** The connection whose handshake is under way; null while there is none. */
@@ -120,7 +135,7 @@ export class Attempt {
       return
     }
     // A user who may not ask INFO may still use the server.
-    if (outcome instanceof Error) listener.onTrouble(outcome)
+    if (outcome instanceof Error) listener.onInfoForbidden(outcome)
     const info = parseInfo(outcome)
     const pauseMs = loadingMs(info, maxLoadingRetryMs)
     if (pauseMs > 0) this.#timer = setTimeout(() => this.#askInfo(), pauseMs)

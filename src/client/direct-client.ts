@@ -6,17 +6,18 @@
 
 import type { Socket } from 'node:net'
 import { type TransactionPart, TransactionReplies } from '../batch/transaction.js'
-import { type Call, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Call, CallFlag, type Outcome } from '../command/call.js'
 import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName, resolveCommand } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
 import type { Connection } from '../connection/connection.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
-import { type ErrorDetails, type ReplyError, SlotwiseError } from '../errors.js'
+import type { ErrorDetails, ReplyError, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
 import type { NodeOptions } from '../node/node.js'
 import { Confirmations } from '../pubsub/confirmations.js'
+import { resubscribe } from '../pubsub/resubscribe.js'
 import { SubscriptionSet, subscriptionKind } from '../pubsub/subscription-set.js'
 import type { Reply } from '../resp/decoder.js'
 import { Turn } from '../turn.js'
@@ -40,7 +41,9 @@ export class DirectClient {
   readonly #gate: DialGate
   readonly #issuer: Issuer
   readonly #waiting: CallQueue
-  readonly #subscriptions = new SubscriptionSet()
+  readonly #subscriptions: SubscriptionSet
+  /** A socket has been asked for since the last pause. */
+  #dialled = false
   #attempt: Attempt | null = null
   #connection: Connection | null = null
   /** The next attempt, or the limit of finish(), by state. */
@@ -57,7 +60,8 @@ export class DirectClient {
     this.#options = options
     this.#hooks = hooks
     this.#node = nodeOptions(config)
-    this.#database = config.database
+    this.#database = options.previous?.database ?? config.database
+    this.#subscriptions = options.previous?.subscriptions ?? new SubscriptionSet()
     this.#gate = new DialGate(config.exhaustionPauseMs)
     this.#issuer = new Issuer(config, this.#turn, (call, error) => hooks.translate(call, error))
     this.#waiting = new CallQueue(this.#situation)
@@ -75,6 +79,16 @@ export class DirectClient {
   /** RESP version of the connection; null when there is none. */
   get protocol(): 2 | 3 | null {
     return (this.#connection ?? this.#attempt?.connection)?.protocol ?? null
+  }
+
+  /** What it is subscribed to, for the client that takes its place. */
+  get subscriptions(): SubscriptionSet {
+    return this.#subscriptions
+  }
+
+  /** False until the attempt under way has asked for a socket. */
+  get dialled(): boolean {
+    return this.#dialled
   }
 
   /** Channels, patterns and shard channels that are subscribed to. */
@@ -168,6 +182,11 @@ export class DirectClient {
       call.fail(closedError())
       return
     }
+    // What a loading server answers need not wait for it to have loaded.
+    if (this.#attempt?.maySend === true && (call.spec.flags & CommandFlag.loading) !== 0) {
+      this.#attempt.connection?.send(call)
+      return
+    }
     if (!this.#issuer.admit(call, this.#situation)) return
     this.#issuer.startAge(call)
     this.#waiting.push(call)
@@ -190,8 +209,16 @@ export class DirectClient {
 
   // ---- connecting
 
-  /** Starts connecting, or ends the wait for the next attempt. */
-  open(): void {
+  /**
+   * Starts connecting, or ends the wait for the next attempt.
+   * @param delayMs before the first attempt, in milliseconds
+   */
+  open(delayMs = 0): void {
+    if (this.#state === 'idle' && delayMs > 0) {
+      this.#to('waiting')
+      this.#waitFor(delayMs)
+      return
+    }
     if (this.#state === 'waiting') {
       this.#clearTimer()
       this.#hooks.onRetry()
@@ -201,6 +228,7 @@ export class DirectClient {
 
   #connect(): void {
     this.#to('connecting')
+    this.#dialled = false
     this.#gate.dials++
     this.#attempt = new Attempt({
       endpoint: this.#endpoint,
@@ -218,8 +246,11 @@ export class DirectClient {
           this.#to('connected')
           this.#hooks.onOpen()
         },
+        onDial: () => {
+          this.#dialled = true
+        },
+        onInfoForbidden: error => this.#hooks.onInfoForbidden(error),
         accepts: info => this.#hooks.accepts?.(info) ?? true,
-        onTrouble: error => this.#hooks.onTrouble(error),
         onReady: connection => this.#onReady(connection),
         onReplyError: (call, error) => this.#onReplyError(call, error),
         onPush: (kind, items) => this.#onPush(kind, items),
@@ -241,37 +272,12 @@ export class DirectClient {
     this.#lastError = null
     this.#hooks.onReady()
     if ((this.#state as DirectState) !== 'ready') return
-    this.#resubscribe()
+    const onTrouble = (error: Error) => this.#hooks.onTrouble(error)
+    resubscribe(connection, this.#issuer, this.#subscriptions, this.#options.resubscribe, onTrouble)
     for (const call of this.#waiting.drain().unsent) {
       if ((this.#state as DirectState) === 'ready') this.#send(call)
       else this.#dispatch(call)
     }
-  }
-
-  #resubscribe(): void {
-    const subscriptions = this.#subscriptions
-    if (subscriptions.size === 0) return
-    const wanted = (['subscribe', 'psubscribe', 'ssubscribe'] as const).map(kind => ({
-      kind,
-      names: subscriptions.names(kind),
-    }))
-    subscriptions.clear()
-    if (!this.#options.resubscribe) return
-    for (const { kind, names } of wanted) {
-      // Shard channels one by one: in a cluster they need not be of one slot.
-      const groups = kind === 'ssubscribe' ? names.map(name => [name]) : names.length === 0 ? [] : [names]
-      for (const group of groups) this.#sendInternal(kind, group)
-    }
-  }
-
-  #sendInternal(kind: string, names: Buffer[]): void {
-    const onOutcome = (outcome: Outcome) => {
-      if (outcome instanceof SlotwiseError || !(outcome instanceof Error)) return
-      this.#hooks.onTrouble(outcome)
-    }
-    const call = this.#issuer.issueInternal(kind, names, noTimeoutMs, CallFlag.several, onOutcome)
-    call.extras = { collector: new Confirmations(kind, names.length, this.#subscriptions) }
-    this.#connection?.send(call)
   }
 
   // ---- what comes back
@@ -301,12 +307,12 @@ export class DirectClient {
     this.#lastError = reason
     if (reason.code === 'SLOTWISE_LOCAL_EXHAUSTION') this.#gate.onExhausted(this.#turn.now())
     const final = this.#final || this.#state === 'ending'
-    if (handBack !== null && !final) this.#keep(handBack, reason)
     if (final) {
       this.#end(null, handBack)
       return
     }
     this.#to('waiting')
+    if (handBack !== null) this.#keep(handBack, reason)
     const delayMs = this.#hooks.onClosed(reason)
     if ((this.#state as DirectState) !== 'waiting') return
     if (delayMs === null) this.#end(reason, null)

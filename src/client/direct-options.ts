@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { Call } from '../command/call.js'
 import type { ReplyError, SlotwiseError } from '../errors.js'
+import type { SubscriptionSet } from '../pubsub/subscription-set.js'
 import type { Reply } from '../resp/decoder.js'
 
 /** What the user of a DirectClient decides, and is told. */
@@ -27,6 +28,8 @@ export interface DirectHooks {
   onPush(kind: string, items: readonly Reply[]): void
   /** What to do with an error reply: give it to the caller, reconnect, too, or reconnect and send the call again. */
   onErrorReply(error: ReplyError, command: string): 'fail' | 'reconnect' | 'resend'
+  /** The user may not ask INFO; the server is taken to be ready. */
+  onInfoForbidden(error: Error): void
   /** Something went wrong that no call can be told. */
   onTrouble(error: Error): void
   /** The error to fail a call with. */
@@ -43,4 +46,6 @@ export interface DirectOptions {
   resubscribe: boolean
   /** What finish() gives the server to close, in milliseconds. */
   finishTimeoutMs: number
+  /** The client whose place this one takes: it goes on with its database and subscriptions. */
+  previous?: { readonly database: number; readonly subscriptions: SubscriptionSet }
 }

@@ -24,7 +24,8 @@ export function sortHandBack(
   let inMulti = false
   const sort = (call: Call, wasSent: boolean) => {
     const { name } = call.spec
-    const mayRun = !wasSent || mayResend(resend, call.has(CallFlag.repeatable))
+    const started = call.extras?.collector?.started === true
+    const mayRun = !started && (!wasSent || mayResend(resend, call.has(CallFlag.repeatable)))
     if (wasSent && call === due && endedByReply(reason)) sorted.faulty.push(call)
     else if (!mayRun || (call.has(CallFlag.fragment) && !inMulti)) sorted.lost.push(call)
     else {

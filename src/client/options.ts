@@ -143,7 +143,7 @@ export type ClientConfig = Record<NumberName, number> & {
   /** Looks up where the cluster's seeds are; they are tried in the order given. */
   findSeeds?: () => Promise<readonly Endpoint[]>
   dial?: Pick<DialOptions, 'noDelay' | 'family' | 'lookup'>
-  handshake?: Pick<HandshakeOptions, 'clientInfoTag' | 'readOnly' | 'onUnneededPassword'>
+  handshake?: Pick<HandshakeOptions, 'clientInfoTag' | 'readOnly' | 'onUnneededPassword' | 'onReport' | 'plan'>
 }
 
 const otherDefaults = {

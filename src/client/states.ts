@@ -19,7 +19,7 @@ export const clientTransitions: Record<ClientState, readonly ClientState[]> = {
 export type DirectState = 'idle' | 'connecting' | 'connected' | 'ready' | 'waiting' | 'ending' | 'ended'
 
 export const directTransitions: Record<DirectState, readonly DirectState[]> = {
-  idle: ['connecting', 'ended'],
+  idle: ['connecting', 'waiting', 'ended'],
   connecting: ['connected', 'waiting', 'ended'],
   connected: ['ready', 'waiting', 'ended'],
   ready: ['connected', 'ending', 'waiting', 'ended'],

@@ -62,6 +62,8 @@ export interface ReplyCollector {
   takePush(kind: string, items: readonly Reply[]): boolean | null
   /** What the call gets; an error is judged as if the call had got it. */
   outcome(): Reply
+  /** Some of its replies have come. */
+  readonly started: boolean
   /** It is to be sent again: forgets what it has taken. */
   reset(): void
 }

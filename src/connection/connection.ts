@@ -15,7 +15,7 @@ import type { AtTurnEnd, Turn } from '../turn.js'
 import { CallQueue, type HandBack } from './call-queue.js'
 import { abandon } from './dial.js'
 import type { Endpoint } from './endpoint.js'
-import { type HandshakeOptions, handshakeOutcome, handshakeSteps } from './handshake.js'
+import { type HandshakeOptions, handshakeOutcome, handshakeReports, handshakeSteps } from './handshake.js'
 import { type LivenessLimits, liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
 import { asText, isMonitorLine, pushKind } from './pushes.js'
@@ -140,8 +140,10 @@ export class Connection implements ReplySink, AtTurnEnd {
       if (this.#state !== 'handshaking') return
       const lenient = options.onUnneededPassword !== undefined
       const outcome = handshakeOutcome(steps, replies, this.endpoint.key, lenient)
-      if (outcome.kind === 'ready') this.#onHandshaken()
-      else if (outcome.kind === 'failed') this.destroy(outcome.error)
+      if (outcome.kind === 'ready') {
+        for (const report of handshakeReports(steps, replies)) options.onReport?.(report)
+        this.#onHandshaken()
+      } else if (outcome.kind === 'failed') this.destroy(outcome.error)
       else if (outcome.kind === 'unneeded-password') {
         options.onUnneededPassword?.(outcome.message)
         this.#handshake(protocol, { ...options, password: null })
@@ -151,6 +153,8 @@ export class Connection implements ReplySink, AtTurnEnd {
       }
     }
     // A step fails without a reply only when the connection goes, and a closed connection takes no outcome.
+    // Not within the constructor, whose caller does not hold the connection yet.
+    if (steps.length === 0) queueMicrotask(conclude)
     for (const { name, args } of steps) this.#push(this.#issuer.issueInternal(name, args, noTimeoutMs, 0, onReply))
   }
 
@@ -314,7 +318,9 @@ export class Connection implements ReplySink, AtTurnEnd {
   // ---- liveness
 
   #armWatch(delayMs: number): void {
-    this.#watch = setTimeout(this.#onWatch, Math.max(1, delayMs))
+    // Silence counts from a call that may come any time, so that a look is due within its limit.
+    const lookMs = Math.min(delayMs, this.#options.silenceTimeoutMs)
+    this.#watch = setTimeout(this.#onWatch, Math.max(1, lookMs))
     this.#watch.unref()
   }
 

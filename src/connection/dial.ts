@@ -56,8 +56,8 @@ export function dialBy(
   const onFailed = (cause: unknown) => {
     if (!cancelled) listener.onFailed(dialError(endpoint, cause))
   }
-  // In a turn of its own: nobody expects to hear of the attempt while starting it.
-  Promise.resolve().then(open).then(onSocket, onFailed)
+  // Asked for at once; what comes of it is told in a turn of its own.
+  new Promise<Socket>(resolve => resolve(open())).then(onSocket, onFailed)
   return {
     cancel() {
       cancelled = true
@@ -127,6 +127,16 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
     ...options.tls,
     ...(servername === '' ? {} : { servername }),
   } as TlsOptions) as TLSSocket
+}
+
+/**
+ * Ends a socket from this side; destroys it when the peer has not closed it in time.
+ * @param limitMs what the peer is given, in milliseconds
+ */
+export function endSocket(socket: Socket, limitMs: number): void {
+  const timer = setTimeout(() => socket.destroy(), limitMs)
+  socket.once('close', () => clearTimeout(timer))
+  socket.end()
 }
 
 /** Destroys a socket nobody waits for any more; a late error of it concerns nobody. */

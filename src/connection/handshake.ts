@@ -18,6 +18,10 @@ export interface HandshakeOptions {
   clientInfoTag?: string
   /** Sends READONLY: a replica of a cluster then answers reads. Default false. */
   readOnly?: boolean
+  /** Plans the steps in place of `handshakeSteps`. */
+  plan?: (options: HandshakeOptions, protocol: 2 | 3) => HandshakeStep[]
+  /** Is told of steps that failed and do no harm, where they are to be reported. */
+  onReport?: (error: ReplyError) => void
   /** A server that wants no password is given none, and this is called; by default the handshake fails. */
   onUnneededPassword?: (message: string) => void
 }
@@ -26,7 +30,7 @@ export interface HandshakeStep {
   name: string
   args: string[]
   /** What an error reply means. */
-  onError: 'auth' | 'fallback' | 'fail' | 'ignore'
+  onError: 'auth' | 'fallback' | 'fail' | 'report' | 'ignore'
 }
 
 /** Name and version as CLIENT LIST shows them. */
@@ -34,6 +38,7 @@ export const library = { name: 'slotwise', version: '0.1.0' }
 
 /** The steps for one protocol version, in the order in which they are written, all at once. */
 export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): HandshakeStep[] {
+  if (options.plan !== undefined) return options.plan(options, protocol)
   const steps: HandshakeStep[] = []
   const { username, password, name } = options
   if (protocol === 3) {
@@ -83,11 +88,18 @@ export function handshakeOutcome(
     if (isAuthError(reply) || step.onError === 'auth') {
       return { kind: 'failed', error: stepError('SLOTWISE_AUTH_FAILED', step, reply, endpoint) }
     }
-    if (step.onError === 'ignore') continue
+    if (step.onError === 'ignore' || step.onError === 'report') continue
     if (step.onError === 'fallback' && isHelloUnknown(reply)) return { kind: 'fallback' }
     return { kind: 'failed', error: stepError('SLOTWISE_HANDSHAKE_FAILED', step, reply, endpoint) }
   }
   return { kind: 'ready' }
+}
+
+/** Error replies of the steps that are to be reported. */
+export function handshakeReports(steps: readonly HandshakeStep[], replies: readonly unknown[]): ReplyError[] {
+  return replies.filter(
+    (reply, i): reply is ReplyError => steps[i]?.onError === 'report' && reply instanceof ReplyError,
+  )
 }
 
 function isAuthError(error: ReplyError): boolean {

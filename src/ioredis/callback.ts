@@ -19,8 +19,10 @@ export function asCallback<T>(promise: Promise<T>, callback: NodeCallback<T> | u
 
 function run<T>(callback: NodeCallback<T>, error: Error | null, result?: T): void {
   try {
-    if (error === null) callback(null, result)
-    else callback(error)
+    if (error !== null) callback(error)
+    // connect() has no result to give.
+    else if (result === undefined) callback(null)
+    else callback(null, result)
   } catch (thrown) {
     process.nextTick(() => {
       throw thrown

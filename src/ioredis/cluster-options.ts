@@ -130,7 +130,11 @@ function within(value: unknown, min: number, max: number, otherwise: number): nu
 }
 
 /** The core's configuration of a cluster. */
-export function clusterConfig(options: ClusterOptions, nodes: ReturnType<typeof startupNodeOptions>): ClientConfig {
+export function clusterConfig(
+  options: ClusterOptions,
+  nodes: ReturnType<typeof startupNodeOptions>,
+  onReport: (error: Error) => void,
+): ClientConfig {
   const redisOptions: RedisOptions = { ...DEFAULT_REDIS_OPTIONS, ...nodes[0], ...options.redisOptions }
   const { db: _, ...common } = redisOptions
   const pauses = [options.retryDelayOnClusterDown, options.retryDelayOnTryAgain].filter(
@@ -150,7 +154,7 @@ export function clusterConfig(options: ClusterOptions, nodes: ReturnType<typeof 
   const names = [...new Set(nodes.map(({ host }) => host))].filter(host => isIP(host) === 0)
   return {
     ...config,
-    ...connectionDetails(redisOptions),
+    ...connectionDetails(redisOptions, onReport),
     countRetries: true,
     ...(locate !== undefined && { locate }),
     ...(names.length > 0 && { seeds: [], findSeeds: () => findSeeds(options, nodes, names) }),

@@ -130,7 +130,9 @@ export class Cluster extends Commander implements PipelineOwner {
     if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
       throw new Error('`startupNodes` should contain at least one node.')
     }
-    const config = clusterConfig(this.options, startupNodeOptions(this.startupNodes))
+    const config = clusterConfig(this.options, startupNodeOptions(this.startupNodes), error =>
+      this.silentEmit('error', error),
+    )
     const client = new Client(config, this.reports.observer())
     this.client = client
     this.table = new ClusterSlots(client)

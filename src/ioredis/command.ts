@@ -48,6 +48,7 @@ export interface CommandGroup {
 export interface ReplyContext {
   protocol?: number
   replyMapping?: 'legacy' | 'resp3'
+  stringNumbers?: boolean
 }
 
 const noOptions: CommandOptions = {}
@@ -97,6 +98,8 @@ export class Command {
   /** Scripts that its server is known to have, when not those that the sending object knows of. */
   knownScripts: Set<string> | null = null
   isTraced = false
+  /** With the reply mapping `resp3`: numbers as strings. */
+  stringNumbers = false
   /** Where a Cluster sends it; -1 for any node. */
   slotHint = -1
   promise!: Promise<unknown>
@@ -105,6 +108,7 @@ export class Command {
   /** A blocking command that has got no reply for this long is answered with null; 0 for no limit. */
   blockingTimeoutMs = 0
   private settle!: (outcome: unknown) => void
+  private settleError: ((error: Error) => void) | null = null
   private keys: (string | Buffer)[] | undefined
   private slot: number | null | undefined
   private ownResolve: ((value: unknown) => unknown) | null = null
@@ -155,9 +159,17 @@ export class Command {
 
   /** Makes a new promise, so that the command can be sent once more. */
   initPromise(): void {
-    const promise = new Promise(captureResolve)
-    this.settle = lastResolve
-    this.promise = this.callback === undefined ? promise : asCallback(promise, this.callback)
+    if (this.callback === undefined) {
+      this.promise = new Promise(captureResolve)
+      this.settle = lastResolve
+      return
+    }
+    // A rejection that is handed to resolve() comes a little later than a value: callbacks are called in the order of the replies.
+    const promise = new Promise((resolve, reject) => {
+      this.settle = resolve
+      this.settleError = reject
+    })
+    this.promise = asCallback(promise, this.callback)
   }
 
   private addPrefix(prefix: string | Buffer): void {
@@ -223,6 +235,7 @@ export class Command {
 
   setReplyContext(context?: ReplyContext): void {
     this.protocol = context?.protocol ?? 2
+    this.stringNumbers = context?.stringNumbers === true
     this.replyMapping = context?.replyMapping ?? 'legacy'
   }
 
@@ -272,13 +285,15 @@ export class Command {
   }
 
   private fail(error: Error): void {
-    this.settle(Promise.reject(this.errorStack === undefined ? error : withStack(error, this.errorStack)))
+    const shown = this.errorStack === undefined ? error : withStack(error, this.errorStack)
+    if (this.settleError !== null) this.settleError(shown)
+    else this.settle(Promise.reject(shown))
   }
 
   /** The reply as its caller is to see it. */
   transformReply(reply: unknown): unknown {
     let shown = reply
-    if (this.replyMapping === 'resp3') shown = toPlain(shown)
+    if (this.replyMapping === 'resp3') shown = toPlain(shown, this.stringNumbers)
     const { replyEncoding } = this
     if (replyEncoding && (this.forcedBuffers || replyEncoding !== 'utf8' || shown instanceof Buffer)) {
       shown = toText(shown, replyEncoding)
@@ -317,6 +332,7 @@ export class Command {
     return (
       this.ownResolve === null &&
       this.ownReject === null &&
+      this.callback === undefined &&
       this.errorStack === undefined &&
       this.blockingTimeoutMs === 0 &&
       this.replyMapping === 'legacy' &&

@@ -1,7 +1,7 @@
 // Connectors: what opens a Redis object's sockets when it does not dial its one server by itself.
 
 import type { Socket } from 'node:net'
-import { openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
+import { endSocket, openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
 import type { RedisOptions } from './redis-options.js'
 import { SentinelConnector } from './sentinel-connector.js'
 
@@ -36,8 +36,7 @@ export abstract class AbstractConnector implements ConnectorLike {
 
   disconnect(): void {
     this.connecting = false
-    // Whoever was given the socket destroys it if the server does not close it in time.
-    this.stream?.end()
+    if (this.stream !== undefined) endSocket(this.stream, this.disconnectTimeout)
   }
 }
 

@@ -1,19 +1,17 @@
 // Errors of the ioredis-shaped API: the names and texts that programs match, with what the core knows added to them.
 
-import { type Call, commandText, ReplyError, SlotwiseError } from '../core.js'
+import { type Call, commandText, RedisError, ReplyError, SlotwiseError } from '../core.js'
+
+export { RedisError }
 
 /** Text of the error for a command that cannot be carried out because there is no connection, and will be none. */
 export const CONNECTION_CLOSED_ERROR_MSG = 'Connection is closed.'
 
-/** Base of the errors that are no replies. */
-export class RedisError extends Error {
+/** A command was given up; `command` names it where it is one command. */
+export class AbortError extends RedisError {
   override get name(): string {
     return this.constructor.name
   }
-}
-
-/** A command was given up; `command` names it where it is one command. */
-export class AbortError extends RedisError {
   declare command?: { name: string; args: readonly unknown[] }
 }
 
@@ -29,6 +27,11 @@ export class MaxRetriesPerRequestError extends AbortError {
 /** No node of the cluster gave a usable answer; `lastNodeError` is the last failure, `cause` has all of them. */
 export class ClusterAllFailedError extends RedisError {
   static defaultMessage = 'Failed to refresh slots cache.'
+
+  override get name(): string {
+    return this.constructor.name
+  }
+
   readonly lastNodeError: Error
 
   constructor(message: string, lastNodeError: Error) {
@@ -61,18 +64,27 @@ export function translate(call: Call, error: Error): Error {
 }
 
 /** Adds what the core's error says: code, cause, endpoint, phase, attempts, elapsedMs, maybeExecuted. */
-export function withDetails<Target extends Error>(target: Target, { ...details }: SlotwiseError): Target {
-  delete (details as { name?: string }).name
-  delete (details as { command?: string }).command
-  return Object.assign(target, details)
+export function withDetails<Target extends Error>(target: Target, error: SlotwiseError): Target {
+  const { command: _, cause, ...details } = error
+  Object.assign(target, details)
+  return cause === undefined ? target : withCause(target, cause)
+}
+
+/** Adds a cause as Node's own errors have it: there, and not in the way of comparisons. */
+export function withCause<Target extends Error>(target: Target, cause: unknown): Target {
+  return Object.defineProperty(target, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }
 
 /** What the `error` event shows: the operating system's own error where there is one, as programs match its `code`. */
-export function connectionError(reason: SlotwiseError): Error | null {
+export function connectionError(reason: SlotwiseError, socketTimeout?: number): Error | null {
   if (reason.code === 'SLOTWISE_CLOSED') return null
   if (reason.code === 'SLOTWISE_CONNECT_TIMEOUT') {
-    const details = { errorno: 'ETIMEDOUT', code: 'ETIMEDOUT', syscall: 'connect', cause: reason }
-    return Object.assign(new Error('connect ETIMEDOUT'), details)
+    const details = { errorno: 'ETIMEDOUT', code: 'ETIMEDOUT', syscall: 'connect' }
+    return withCause(Object.assign(new Error('connect ETIMEDOUT'), details), reason)
+  }
+  if (reason.code === 'SLOTWISE_CONNECTION_SILENT' && socketTimeout !== undefined) {
+    const message = `Socket timeout. Expecting data, but didn't receive any in ${socketTimeout}ms.`
+    return withCause(new Error(message), reason)
   }
   // The peer has closed the connection, which is no error.
   if (reason.code === 'SLOTWISE_CONNECTION_LOST') return reason.cause instanceof Error ? reason.cause : null
@@ -80,7 +92,8 @@ export function connectionError(reason: SlotwiseError): Error | null {
     return reason.cause instanceof Error ? reason.cause : reason
   }
   if (reason.code === 'SLOTWISE_AUTH_FAILED' || reason.code === 'SLOTWISE_HANDSHAKE_FAILED') {
-    return reason.cause instanceof Error ? reason.cause : reason
+    // Without a cause it was the wrong server, and another is asked for.
+    return reason.cause instanceof Error ? reason.cause : null
   }
   return reason
 }

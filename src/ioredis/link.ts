@@ -2,6 +2,7 @@
 
 import { CallFlag, type CommandName, noTimeoutMs } from '../core.js'
 import type { Command } from './command.js'
+import { AbortError, withCause } from './errors.js'
 import type { Parts, Sender } from './sender.js'
 
 /** One server, as a Redis object sees it. */
@@ -12,8 +13,11 @@ export interface Link extends Sender {
   readonly subscribed: number
   /** SELECT has been carried out. */
   database: number
+  /** False until a connection has been asked for. */
+  readonly dialled: boolean
   count(): { queued: number; inFlight: number }
-  open(): void
+  /** @param delayMs before the first attempt, in milliseconds */
+  open(delayMs?: number): void
   finish(): void
   reconnect(): void
   failWaiting(error: Error): void
@@ -72,6 +76,9 @@ export class TransactionGroup {
     const first = commands[0] as Command
     const flags = (first.callFlags & ~CallFlag.buffers) | (buffers ? CallFlag.buffers : 0) | CallFlag.errorAsValue
     if (buffers) for (const command of commands) command.takeBuffers()
+    // The replies within EXEC's are shown each by its own command.
+    const last = commands.at(-1) as Command
+    last.replyEncoding = null
     const timeoutMs = Math.max(0, ...commands.map(command => command.timeoutMs))
     sender.submitTransaction(
       parts,
@@ -79,7 +86,9 @@ export class TransactionGroup {
       timeoutMs === 0 ? noTimeoutMs : timeoutMs,
       outcome => {
         commands.forEach((command, i) => {
-          if (outcome instanceof Error) command.deliver(outcome)
+          if (outcome instanceof AbortError && outcome.command !== undefined)
+            command.deliver(abortedWith(command, outcome))
+          else if (outcome instanceof Error) command.deliver(outcome)
           else {
             const reply = (outcome as unknown[])[i]
             if (reply instanceof Error) Object.assign(reply, { command: { name: command.name, args: command.args } })
@@ -90,4 +99,10 @@ export class TransactionGroup {
       first.slotHint,
     )
   }
+}
+
+/** The same, of this command. */
+function abortedWith({ name, args }: Command, error: AbortError): AbortError {
+  const own = Object.assign(new AbortError(error.message), error, { command: { name, args } })
+  return withCause(own, error.cause)
 }

@@ -37,6 +37,7 @@ export class NodeLink implements Link {
   database = 0
   readonly socket = null
   readonly subscribed = 0
+  readonly dialled = true
 
   constructor(client: Client, node: Node) {
     this.#client = client

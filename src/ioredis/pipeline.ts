@@ -69,7 +69,8 @@ export class Pipeline extends Commander {
 
   /** Collects commands given as arrays: `[['set', 'k', 'v'], ['get', 'k']]`. */
   addBatch(commands: readonly (readonly unknown[])[]): this {
-    for (const [name, ...args] of commands) (this as unknown as Record<string, Method>)[String(name)]?.apply(this, args)
+    const methods = this as unknown as Record<string, Method>
+    for (const [name, ...args] of commands) (methods[String(name)] as Method).apply(this, args)
     return this
   }
 
@@ -77,11 +78,13 @@ export class Pipeline extends Commander {
    * Sends everything.
    * @returns one [error, reply] for each command. In a Cluster each goes to the node of its key; a transaction must have one slot
    */
-  exec(callback?: NodeCallback<PipelineResult[]>): Promise<PipelineResult[]> {
+  exec(callback?: NodeCallback<PipelineResult[]>): Promise<PipelineResult[]>
+  exec(callback?: NodeCallback): this | Promise<PipelineResult[]> {
     if (this.transactions > 0) {
       this.transactions--
-      this.pushExec(callback as NodeCallback)
-      return this.promise
+      this.pushExec(callback)
+      // It ends the transaction; the pipeline goes on.
+      return this
     }
     if (this.started) return asCallback(this.promise, callback)
     this.started = true

@@ -4,7 +4,7 @@
 // Dies    with it.
 // Holds   only the link made last is listened to.
 
-import type { DirectHooks, Reply, SlotwiseError } from '../core.js'
+import { type DirectHooks, type Reply, ReplyError, type SlotwiseError } from '../core.js'
 import { Command } from './command.js'
 import type { ConnectorLike } from './connectors.js'
 import {
@@ -40,6 +40,8 @@ export class RedisEvents {
   #current = 0
   #connectorError: Error | null = null
   #firstFailureAt = 0
+  /** Between two attempts. */
+  #pausing = false
 
   constructor(redis: Reported) {
     this.#redis = redis
@@ -60,6 +62,7 @@ export class RedisEvents {
   onConnecting(): void {
     const redis = this.#redis
     redis.connectionEpoch++
+    this.#pausing = false
     const { username, password, db, protocol, replyMapping } = redis.options
     redis.condition = {
       select: redis.condition?.select ?? db ?? 0,
@@ -78,9 +81,7 @@ export class RedisEvents {
     const { connector } = redis
     const hooks: DirectHooks = {
       onOpen: () => {
-        if (!listens()) return
-        redis.knownScripts.clear()
-        redis.setStatus('connect')
+        if (listens()) redis.setStatus('connect')
       },
       onReady: () => {
         if (listens()) this.#onReady()
@@ -91,7 +92,8 @@ export class RedisEvents {
       onClosed: reason => (listens() ? this.#onClosed(reason) : null),
       onEnded: reason => {
         if (!listens()) return
-        if (reason === null) redis.setStatus('close')
+        // A connection that was never asked for does not close, and one that is lost has closed already.
+        if (reason === null && (redis.currentLink?.dialled ?? true) && !this.#pausing) redis.setStatus('close')
         redis.setStatus('end')
       },
       onPush: (kind, items) => {
@@ -99,9 +101,14 @@ export class RedisEvents {
       },
       onErrorReply: (error, command) => {
         const { reconnectOnError } = redis.options
-        if (typeof reconnectOnError !== 'function' || command === 'CLIENT' || !listens()) return 'fail'
+        if (typeof reconnectOnError !== 'function' || command.startsWith('CLIENT') || !listens()) return 'fail'
         const decision = reconnectOnError(error)
         return decision === 2 ? 'resend' : decision === true || decision === 1 ? 'reconnect' : 'fail'
+      },
+      onInfoForbidden: error => {
+        console.warn(
+          `Skipping the ready check because INFO command fails: "${error.message}". You can disable ready check with "enableReadyCheck". More: https://github.com/luin/ioredis/wiki/Disable-ready-check.`,
+        )
       },
       onTrouble: error => {
         if (listens()) redis.silentEmit('error', error)
@@ -109,7 +116,11 @@ export class RedisEvents {
       translate,
     }
     if (connector !== null) {
-      hooks.accepts = info => connector.check(info)
+      hooks.accepts = info => {
+        const accepted = connector.check(info)
+        if (!accepted) connector.disconnect()
+        return accepted
+      }
       hooks.open = async () => {
         try {
           return await connector.connect((event, error) => {
@@ -127,7 +138,13 @@ export class RedisEvents {
   #onReady(): void {
     const redis = this.#redis
     const link = redis.currentLink as Link
-    if (redis.condition !== undefined) redis.condition.protocol = link.protocol ?? 3
+    const protocol = link.protocol ?? 3
+    if (redis.condition !== undefined) redis.condition.protocol = protocol
+    if (protocol === 2 && redis.options.replyMapping === 'resp3') {
+      console.warn(
+        '[WARN] replyMapping "resp3" was requested, but the server does not support RESP3. Replies will use RESP2-compatible shapes until connected to a server that supports RESP3.',
+      )
+    }
     redis.retryAttempts = 0
     this.#firstFailureAt = 0
     redis.setStatus('ready')
@@ -142,8 +159,12 @@ export class RedisEvents {
 
   #onClosed(reason: SlotwiseError): number | null {
     const redis = this.#redis
+    // The next connection may be to a server that knows none of them.
+    redis.knownScripts.clear()
     const connectorError = this.#connectorError
-    const error = connectorError ?? connectionError(reason)
+    const error = connectorError ?? connectionError(reason, redis.options.socketTimeout)
+    // What the server has against the connection it has against what waits for one.
+    if (reason.phase === 'handshake' && reason.cause instanceof ReplyError) redis.flushQueue(reason.cause)
     if (error !== null && error.message !== CONNECTION_CLOSED_ERROR_MSG) redis.silentEmit('error', error)
     if (connectorError !== null) {
       redis.flushQueue(connectorError)
@@ -156,6 +177,7 @@ export class RedisEvents {
     const delayMs = retryStrategy(++redis.retryAttempts)
     if (typeof delayMs !== 'number') return null
     redis.setStatus('reconnecting', delayMs)
+    this.#pausing = true
     if (typeof maxRetriesPerRequest === 'number' && maxRetriesPerRequest >= 0) {
       if (redis.retryAttempts % (maxRetriesPerRequest + 1) === 0) {
         const exceeded = withDetails(new MaxRetriesPerRequestError(maxRetriesPerRequest), reason)

@@ -3,6 +3,7 @@
 import type { LookupFunction, Socket } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type ClientConfig, type CommonOptions, type DirectOptions, resolveOptions } from '../core.js'
+import { handshakePlan } from './handshake-plan.js'
 import { frozenFieldsets, type HimportFieldset } from './himport.js'
 import type { ScriptDefinition } from './methods.js'
 import type { SentinelOptions } from './sentinel-options.js'
@@ -196,7 +197,10 @@ export function commonOptions(options: RedisOptions): CommonOptions {
 }
 
 /** What opens sockets and greets servers, for both kinds of client. */
-export function connectionDetails(options: RedisOptions): Pick<ClientConfig, 'dial' | 'handshake'> {
+export function connectionDetails(
+  options: RedisOptions,
+  onReport: (error: Error) => void,
+): Pick<ClientConfig, 'dial' | 'handshake'> {
   const { family, lookup, clientInfoTag } = options
   return {
     dial: {
@@ -207,24 +211,32 @@ export function connectionDetails(options: RedisOptions): Pick<ClientConfig, 'di
     handshake: {
       readOnly: options.readOnly === true,
       ...(clientInfoTag && { clientInfoTag: String(clientInfoTag).replace(/[^!-~]/g, '_') }),
-      onUnneededPassword: message => console.warn(`[WARN] A password was given, and the server needs none: ${message}`),
+      plan: handshakePlan,
+      onReport,
+      onUnneededPassword: message =>
+        console.warn(
+          /no password is set/i.test(message)
+            ? '[WARN] Redis server does not require a password, but a password was supplied.'
+            : "[WARN] This Redis server's `default` user does not require a password, but a password was supplied",
+        ),
     },
   }
 }
 
 /** The core's configuration of one server. */
-export function directConfig(options: RedisOptions): ClientConfig {
+export function directConfig(options: RedisOptions, onReport: (error: Error) => void): ClientConfig {
   const { path, host, port, db } = options
   const server = path ? { path } : { host: host || 'localhost', port: port ?? 6379 }
   const database = typeof db === 'number' && Number.isInteger(db) && db >= 0 ? db : 0
-  return { ...resolveOptions({ ...commonOptions(options), database, server }), ...connectionDetails(options) }
+  return { ...resolveOptions({ ...commonOptions(options), database, server }), ...connectionDetails(options, onReport) }
 }
 
-export function directOptions(options: RedisOptions): DirectOptions {
+export function directOptions(options: RedisOptions, previous: DirectOptions['previous'] | null): DirectOptions {
   return {
     readyCheck: options.enableReadyCheck !== false,
     maxLoadingRetryMs: ms(options.maxLoadingRetryTime, 0, 0),
     resubscribe: options.autoResubscribe !== false,
     finishTimeoutMs: ms(options.disconnectTimeout, 0, 2000),
+    ...(previous && { previous }),
   }
 }

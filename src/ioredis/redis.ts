@@ -182,7 +182,9 @@ export class Redis extends Commander {
   /** The link of a connection of its own; a Cluster's handle has another. */
   private createLink(): Link {
     if (this.makeLink !== null) return this.makeLink()
-    return new DirectClient(directConfig(this.options), directOptions(this.options), this.reports.hooks())
+    const config = directConfig(this.options, error => this.silentEmit('error', error))
+    const previous = this.link instanceof DirectClient ? this.link : null
+    return new DirectClient(config, directOptions(this.options, previous), this.reports.hooks())
   }
 
   /**
@@ -191,7 +193,9 @@ export class Redis extends Commander {
    */
   disconnect(reconnect = false): void {
     if (reconnect) {
-      this.link?.reconnect()
+      if (this.status === 'wait') this.connectLater()
+      else this.link?.reconnect()
+      this.connector?.disconnect()
       return
     }
     this.manuallyClosing = true
@@ -201,6 +205,19 @@ export class Redis extends Commander {
       this.setStatus('end')
     }
     this.connector?.disconnect()
+  }
+
+  /** As if a connection had been lost, where there has been none. */
+  private connectLater(): void {
+    this.setStatus('close')
+    const delayMs = this.options.retryStrategy?.(++this.retryAttempts)
+    if (typeof delayMs !== 'number') {
+      this.setStatus('end')
+      return
+    }
+    this.setStatus('reconnecting', delayMs)
+    this.link = this.createLink()
+    this.link.open(Math.max(1, delayMs))
   }
 
   /** @deprecated Use disconnect(). */
@@ -229,7 +246,8 @@ export class Redis extends Commander {
   override sendCommand(command: Command, _stream?: unknown, _node?: unknown): Promise<unknown> {
     const { options } = this
     if (typeof options.commandTimeout === 'number') command.setTimeout(options.commandTimeout)
-    if (options.replyMapping === 'resp3') command.setReplyContext({ protocol: 3, replyMapping: 'resp3' })
+    command.protocol = this.condition?.protocol ?? 3
+    if (options.replyMapping === 'resp3') this.showAsResp3(command)
     if (typeof options.blockingTimeout === 'number' && blocking.has(command.name)) this.limitBlocking(command)
     if (command.sender !== null) this.launch(command, command.sender)
     else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
@@ -238,6 +256,12 @@ export class Redis extends Commander {
     if (!tracesCommands() || command.isTraced) return command.promise
     command.isTraced = true
     return traceCommand(() => command.promise, this.traceContext(command))
+  }
+
+  private showAsResp3(command: Command): void {
+    const { stringNumbers } = this.options
+    if (command.protocol === 3)
+      command.setReplyContext({ protocol: 3, replyMapping: 'resp3', stringNumbers: stringNumbers === true })
   }
 
   private launch(command: Command, sender: NonNullable<Command['sender']>): void {
@@ -251,7 +275,7 @@ export class Redis extends Commander {
   private admits(command: Command): boolean {
     if (this.status === 'wait') this.connect().catch(noop)
     if (this.status === 'end' || this.link === null) return this.refuse(command, CONNECTION_CLOSED_ERROR_MSG)
-    if (this.isSubscriber && !validWhileSubscribed.has(command.name)) {
+    if (this.isSubscriber && !validWhileSubscribed.has(command.name.toLowerCase())) {
       return this.refuse(command, 'Connection in subscriber mode, only subscriber commands may be used')
     }
     if (this.options.monitor && this.status !== 'connect' && !validWhileMonitoring.has(command.name)) {
@@ -292,7 +316,9 @@ export class Redis extends Commander {
     if (blockingTimeout === undefined || blockingTimeout <= 0) return
     const own = command.extractBlockingTimeout()
     if (own === undefined) return
-    command.setBlockingTimeout(own ? own + (blockingTimeoutGrace ?? 100) : blockingTimeout)
+    // What waits for a connection does not block on a server.
+    const waits = this.link?.state !== 'ready'
+    command.setBlockingTimeout(own && !waits ? own + (blockingTimeoutGrace ?? 100) : blockingTimeout)
   }
 
   /** Fails what waits for a connection. */

@@ -25,11 +25,12 @@ type Scan = (...args: unknown[]) => Promise<[cursor: string | Buffer, batch: unk
 export class ScanStream extends Readable {
   private cursor = '0'
   private finished = false
-  private readonly settings: ScanStreamSettings
+  /** What it was made with. */
+  readonly opt: ScanStreamSettings
 
   constructor(settings: ScanStreamSettings) {
     super({ objectMode: true, ...settings })
-    this.settings = settings
+    this.opt = { objectMode: true, ...settings }
   }
 
   override _read(): void {
@@ -37,7 +38,7 @@ export class ScanStream extends Readable {
       this.push(null)
       return
     }
-    const { key, match, type, count, noValues, command, redis } = this.settings
+    const { key, match, type, count, noValues, command, redis } = this.opt
     const args: unknown[] = key === undefined ? [this.cursor] : [key, this.cursor]
     if (match) args.push('MATCH', match)
     if (type) args.push('TYPE', type)

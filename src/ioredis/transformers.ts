@@ -60,15 +60,16 @@ function pairStreams(reply: unknown): unknown {
 }
 
 /** A RESP3 reply as it is, in what JSON has: maps as objects, sets as arrays, big numbers as strings. */
-export function toPlain(reply: unknown): unknown {
-  if (Array.isArray(reply)) return reply.map(toPlain)
-  if (reply instanceof Set) return [...reply].map(toPlain)
-  if (typeof reply === 'bigint') return String(reply)
+export function toPlain(reply: unknown, stringNumbers = false): unknown {
+  if (Array.isArray(reply)) return reply.map(item => toPlain(item, stringNumbers))
+  if (reply instanceof Set) return [...reply].map(item => toPlain(item, stringNumbers))
+  if (typeof reply === 'bigint' || (stringNumbers && typeof reply === 'number')) return String(reply)
   if (!(reply instanceof Map)) return reply
   const object: Record<string, unknown> = {}
   for (const [key, value] of reply) {
-    if (key === '__proto__') defineField(object, key, toPlain(value))
-    else object[String(key)] = toPlain(value)
+    const name = String(key)
+    if (name === '__proto__') defineField(object, name, toPlain(value, stringNumbers))
+    else object[name] = toPlain(value, stringNumbers)
   }
   return object
 }

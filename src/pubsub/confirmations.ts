@@ -48,6 +48,9 @@ export class Confirmations implements ReplyCollector {
     return this.#count
   }
 
+  // Subscribing twice does no harm.
+  readonly started = false
+
   reset(): void {
     this.#left = -1
   }
