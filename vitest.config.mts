@@ -27,6 +27,10 @@ export default defineConfig({
       },
       {
         resolve: { alias },
+        test: { name: 'types', include: ['test/types/**/*.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        resolve: { alias },
         test: {
           name: 'compat',
           include: ['test/compat/**/*.test.ts'],

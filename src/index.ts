@@ -14,7 +14,21 @@ import { SentinelIterator } from './ioredis/sentinel-iterator.js'
 
 Redis.Cluster = Cluster
 
-export type { NodeCallback as Callback } from './ioredis/callback.js'
+// Once the way to plug in another implementation; reading and writing it only warns.
+const promiseWarning =
+  '[WARN] slotwise does not support plugging third-party Promise library anymore. Native Promise will be used.'
+Object.defineProperty(Redis, 'Promise', {
+  configurable: true,
+  enumerable: false,
+  get() {
+    console.warn(promiseWarning)
+    return Promise
+  },
+  set(_implementation: unknown) {
+    console.warn(promiseWarning)
+  },
+})
+
 export type {
   ClusterNode,
   ClusterOptions,
@@ -22,6 +36,16 @@ export type {
   DNSResolveSrvFunction,
   NodeRole,
 } from './ioredis/cluster-options.js'
+export type {
+  Callback,
+  ChainableCommander,
+  ClientContext,
+  RedisCommander,
+  RedisKey,
+  RedisValue,
+  Result,
+} from './ioredis/commander.js'
+export type { HimportFieldset } from './ioredis/himport.js'
 export type { CommonRedisOptions, RedisOptions, StandaloneConnectionOptions } from './ioredis/redis-options.js'
 export type { ScanStreamOptions } from './ioredis/scan-stream.js'
 export type {

@@ -1,4 +1,5 @@
 // Deep path of ioredis, kept for those who import it.
 
-export * from '../index.js'
-export { Redis as default } from '../index.js'
+import * as slotwise from '../index.js'
+
+export = slotwise

@@ -22,7 +22,7 @@ export interface CommonOptions {
   clientInfo?: boolean
   /** RESP version; `auto` asks for 3 and falls back to 2 where the server does not know HELLO. Default `auto`. */
   protocol?: 'auto' | 2 | 3
-  /** Integers of replies as strings: exact beyond 2^53. Default false. */
+  /** Numbers of replies as strings: exact beyond 2^53. Default false. */
   stringNumbers?: boolean
 
   /** One deadline for a call, from being made to being settled; 0 for none. Default 10,000. */

@@ -26,11 +26,12 @@ import {
 } from './cluster-options.js'
 import { ClusterSlots } from './cluster-slots.js'
 import type { Command } from './command.js'
+import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
 import { Commander } from './methods.js'
 import { NodeLink, submitTransaction } from './node-link.js'
 import type { PipelineOwner } from './pipeline.js'
-import { linkFactory, Redis } from './redis.js'
+import { linkFactory, Redis, type ReplyMapping } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 import { addScanStreams } from './scan-stream.js'
 import type { Parts, Sender } from './sender.js'
@@ -38,7 +39,7 @@ import type { ClusterStatus } from './status.js'
 import { addTransactionSupport } from './transaction.js'
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
-export class Cluster extends Commander implements PipelineOwner {
+export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander implements PipelineOwner {
   declare options: ClusterOptions
   status: ClusterStatus = 'wait'
   readonly isCluster = true
@@ -47,7 +48,7 @@ export class Cluster extends Commander implements PipelineOwner {
   retryAttempts = 0
   connectionEpoch = 0
   manuallyClosing = false
-  private client: Client | null = null
+  private core: Client | null = null
   private readonly reports = new ClusterEvents(this)
   private readonly handles = new Map<Node, Redis>()
   private table = new ClusterSlots(null)
@@ -69,7 +70,7 @@ export class Cluster extends Commander implements PipelineOwner {
 
   /** What it sends through at present. */
   get currentClient(): Client | null {
-    return this.client
+    return this.core
   }
 
   /** Always 0: everything is pipelined, and nothing is kept back for it. */
@@ -123,8 +124,8 @@ export class Cluster extends Commander implements PipelineOwner {
   }
 
   private open(): void {
-    if (this.client !== null && this.client.state !== 'closed' && this.client.state !== 'closing') {
-      this.client.refresh().catch(noop)
+    if (this.core !== null && this.core.state !== 'closed' && this.core.state !== 'closing') {
+      this.core.refresh().catch(noop)
       return
     }
     if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
@@ -134,14 +135,14 @@ export class Cluster extends Commander implements PipelineOwner {
       this.silentEmit('error', error),
     )
     const client = new Client(config, this.reports.observer())
-    this.client = client
+    this.core = client
     this.table = new ClusterSlots(client)
     client.refresh().catch(noop)
   }
 
   /** Closes every connection. What has been written may still be answered; everything else fails. */
   disconnect(reconnect = false): void {
-    const { status, client } = this
+    const { status, core: client } = this
     if (reconnect) {
       this.reports.reconnect()
       return
@@ -154,7 +155,7 @@ export class Cluster extends Commander implements PipelineOwner {
 
   /** Lets open commands be answered, then closes every connection. */
   quit(callback?: NodeCallback<'OK'>): Promise<'OK'> {
-    const { client } = this
+    const { core: client } = this
     this.setStatus('disconnecting')
     this.manuallyClosing = true
     const closed = client === null ? Promise.resolve() : client.close()
@@ -183,7 +184,7 @@ export class Cluster extends Commander implements PipelineOwner {
     if (role !== 'all' && role !== 'master' && role !== 'slave') {
       throw new Error(`Invalid role "${role}". Expected "all", "master" or "slave"`)
     }
-    const nodes = this.client?.topology.nodes ?? []
+    const nodes = this.core?.topology.nodes ?? []
     const chosen = role === 'all' ? nodes : nodes.filter(node => this.table.isPrimary(node) === (role === 'master'))
     return chosen.map(node => this.handleOf(node))
   }
@@ -205,7 +206,7 @@ export class Cluster extends Commander implements PipelineOwner {
 
   /** Asks who serves which slots. */
   refreshSlotsCache(callback?: (error?: Error) => void): void {
-    const { client } = this
+    const { core: client } = this
     if (client === null || this.status === 'end') {
       callback?.(new Error('Cluster is disconnected.'))
       return
@@ -222,7 +223,7 @@ export class Cluster extends Commander implements PipelineOwner {
     if (handle === undefined) {
       const { host, port } = node.endpoint
       const options: RedisOptions = { ...this.options.redisOptions, host, port, lazyConnect: true, retryStrategy: null }
-      const factory = { [linkFactory]: () => new NodeLink(this.client as Client, node) }
+      const factory = { [linkFactory]: () => new NodeLink(this.core as Client, node) }
       handle = new Redis({ ...options, ...factory })
       this.handles.set(node, handle)
       if (node.isReady) handle.adoptReady()
@@ -243,7 +244,7 @@ export class Cluster extends Commander implements PipelineOwner {
   }
 
   onTopologyChanged(): void {
-    this.table = new ClusterSlots(this.client)
+    this.table = new ClusterSlots(this.core)
   }
 
   // ---- commands
@@ -255,7 +256,7 @@ export class Cluster extends Commander implements PipelineOwner {
     let slot: number
     try {
       // A transaction's slot is that of all its keys.
-      slot = command.group === null ? (node?.slot ?? command.getSlot() ?? -1) : command.slotHint
+      slot = command.group === null ? (node?.slot ?? command.route) : command.slotHint
       if (command.group === null && (command.resolved().spec.flags & CommandFlag.session) !== 0)
         throw sessionOnly(command)
     } catch (error) {
@@ -270,7 +271,7 @@ export class Cluster extends Commander implements PipelineOwner {
   }
 
   private handleFor(slot: number): Redis | null {
-    const topology = this.client?.topology
+    const topology = this.core?.topology
     if (topology === undefined) return null
     const node = slot < 0 ? null : topology.map.primaryOf(slot)
     return node === null ? null : this.handleOf(node)
@@ -295,20 +296,20 @@ export class Cluster extends Commander implements PipelineOwner {
       timeoutMs: number,
       resolve: (outcome: Outcome) => void,
       slot = -1,
-    ) => (this.client as Client).submit(name, args, slot, flags, timeoutMs, resolve),
+    ) => (this.core as Client).submit(name, args, slot, flags, timeoutMs, resolve),
     submitTransaction: (
       parts: Parts,
       flags: number,
       timeoutMs: number,
       resolve: (outcome: Outcome) => void,
       slot = -1,
-    ) => submitTransaction(this.client as Client, slot, parts, flags, timeoutMs, resolve, null),
+    ) => submitTransaction(this.core as Client, slot, parts, flags, timeoutMs, resolve, null),
   }
 
   /** Whether the command may be sent now; has dealt with it where it may not. */
   private admits(command: Command): boolean {
     if (this.status === 'wait') this.connect().catch(noop)
-    if (this.status === 'end' || this.client === null || this.manuallyClosing) {
+    if (this.status === 'end' || this.core === null || this.manuallyClosing) {
       command.reject(new Error(CONNECTION_CLOSED_ERROR_MSG))
       return false
     }
@@ -370,7 +371,10 @@ function sessionOnly(command: Command): Error {
   return new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: name })
 }
 
-export interface Cluster extends EventEmitter {}
+export interface Cluster<Mapping extends ReplyMapping = 'legacy'>
+  extends EventEmitter,
+    RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
+    Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
 
 for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
   if (name === 'constructor') continue

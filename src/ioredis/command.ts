@@ -16,11 +16,14 @@ import {
 } from '../core.js'
 import { asCallback, type NodeCallback } from './callback.js'
 import { blockingTimeoutOf, commandFlags } from './command-flags.js'
+import { hasMethod } from './method-names.js'
 import type { Sender } from './sender.js'
 import {
   type ArgumentTransformer,
   builtinArgumentTransformers,
   builtinReplyTransformers,
+  flattensOfResp3,
+  hasBuffers,
   type ReplyTransformer,
   toArg,
   toPlain,
@@ -71,6 +74,14 @@ export class Command {
     return commandFlags[flag].includes(name.toLowerCase())
   }
 
+  /** The kinds of commands, each as an object of names. */
+  static getFlagMap(): Record<string, Record<string, true>> {
+    const names = (list: readonly string[]) => Object.fromEntries(list.map(name => [name, true as const]))
+    Command.flagMap ??= Object.fromEntries(Object.entries(commandFlags).map(([flag, list]) => [flag, names(list)]))
+    return Command.flagMap
+  }
+  private static flagMap: Record<string, Record<string, true>> | undefined
+
   /** Changes the arguments of every command of that name, which is matched as it is spelled. */
   static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void {
     Command._transformer.argument[name] = transformer
@@ -90,7 +101,10 @@ export class Command {
   inTransaction = false
   ignore = false
   pipelineIndex: number | undefined
-  protocol = 3
+  /** Some argument is a Buffer. */
+  private hasBuffers = false
+  /** RESP version its reply comes in. */
+  protocol = 2
   replyMapping: 'legacy' | 'resp3' = 'legacy'
   group: CommandGroup | null = null
   /** What it is to be sent through, when not through the link of the object that sends it. */
@@ -98,6 +112,8 @@ export class Command {
   /** Scripts that its server is known to have, when not those that the sending object knows of. */
   knownScripts: Set<string> | null = null
   isTraced = false
+  isResolved = false
+  isSettled = false
   /** With the reply mapping `resp3`: numbers as strings. */
   stringNumbers = false
   /** Where a Cluster sends it; -1 for any node. */
@@ -113,8 +129,6 @@ export class Command {
   private slot: number | null | undefined
   private ownResolve: ((value: unknown) => unknown) | null = null
   private ownReject: ((error: Error) => unknown) | null = null
-  /** Strings of the reply come as Buffers, whatever the encoding. */
-  private forcedBuffers = false
 
   /**
    * @param name as it goes on the wire
@@ -151,7 +165,11 @@ export class Command {
     if (transformer !== undefined) flat = transformer(flat)
     for (let i = 0; i < flat.length; i++) {
       const arg = flat[i]
-      if (typeof arg === 'string' || Buffer.isBuffer(arg)) continue
+      if (typeof arg === 'string') continue
+      if (Buffer.isBuffer(arg)) {
+        this.hasBuffers = true
+        continue
+      }
       flat[i] = arg instanceof Uint8Array ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : toArg(arg)
     }
     return flat as (string | Buffer)[]
@@ -159,6 +177,8 @@ export class Command {
 
   /** Makes a new promise, so that the command can be sent once more. */
   initPromise(): void {
+    this.isResolved = false
+    this.isSettled = false
     if (this.callback === undefined) {
       this.promise = new Promise(captureResolve)
       this.settle = lastResolve
@@ -173,9 +193,10 @@ export class Command {
   }
 
   private addPrefix(prefix: string | Buffer): void {
+    if (this.isUnknown) return
     // Never the caller's own array.
     const args = [...this.args]
-    for (const i of this.keyIndexes()) {
+    for (const i of [...this.keyIndexes(), ...sortPatterns(this.name, args)]) {
       const key = args[i] as string | Buffer
       if (typeof key === 'string' && typeof prefix === 'string') args[i] = prefix + key
       else args[i] = Buffer.concat([Buffer.from(prefix as string), Buffer.from(key as string)])
@@ -200,9 +221,7 @@ export class Command {
   /** Hash slot of its first key; null when it has none. */
   getSlot(): number | null {
     if (this.slot === undefined) {
-      // Most commands have their one key first, and need no list of keys.
-      const isSingle = (this.resolved().spec.flags & CommandFlag.singleKey) !== 0
-      const key = isSingle ? this.args[0] : this.getKeys()[0]
+      const key = this.getKeys()[0]
       this.slot = key === undefined ? null : slotOf(key)
     }
     return this.slot
@@ -213,9 +232,24 @@ export class Command {
     return this.getKeys().map(key => slotOf(key))
   }
 
+  /** Its keys; none of a command that is not known. */
   getKeys(): (string | Buffer)[] {
-    this.keys ??= this.keyIndexes().map(i => this.args[i] as string | Buffer)
+    this.keys ??= this.isUnknown ? [] : this.keyIndexes().map(i => this.args[i] as string | Buffer)
     return this.keys
+  }
+
+  /** A module's, say. It is routed as the core knows best, and is not touched otherwise. */
+  private get isUnknown(): boolean {
+    return !hasMethod(this.name)
+  }
+
+  /** Slot to send it to; -1 for any node. */
+  get route(): number {
+    const { spec } = this.resolved()
+    if ((spec.flags & CommandFlag.keyless) !== 0) return -1
+    const index = (spec.flags & CommandFlag.singleKey) !== 0 ? 0 : this.keyIndexes()[0]
+    const key = index === undefined ? undefined : this.args[index]
+    return key === undefined ? -1 : slotOf(key)
   }
 
   /** The frame that goes on the wire. */
@@ -252,6 +286,11 @@ export class Command {
     return blockingTimeoutOf(this.name, this.args)
   }
 
+  /** The arguments as they are now: whoever made a Buffer may use it again, and it is written later. */
+  get argsToSend(): readonly (string | Buffer)[] {
+    return this.hasBuffers ? this.args.map(arg => (typeof arg === 'string' ? arg : Buffer.from(arg))) : this.args
+  }
+
   // ---- what comes back
 
   /** Fulfils the promise with the reply, as its caller is to see it. Can be replaced, as tracing tools do. */
@@ -280,11 +319,16 @@ export class Command {
       this.reject(error as Error)
       return this.promise
     }
+    this.isResolved = true
+    this.isSettled = true
     this.settle(shown)
     return this.promise
   }
 
   private fail(error: Error): void {
+    // A rejected promise that nobody takes would be an unhandled one.
+    if (this.isSettled) return
+    this.isSettled = true
     const shown = this.errorStack === undefined ? error : withStack(error, this.errorStack)
     if (this.settleError !== null) this.settleError(shown)
     else this.settle(Promise.reject(shown))
@@ -295,9 +339,7 @@ export class Command {
     let shown = reply
     if (this.replyMapping === 'resp3') shown = toPlain(shown, this.stringNumbers)
     const { replyEncoding } = this
-    if (replyEncoding && (this.forcedBuffers || replyEncoding !== 'utf8' || shown instanceof Buffer)) {
-      shown = toText(shown, replyEncoding)
-    }
+    if (replyEncoding && hasBuffers(shown)) shown = toText(shown, replyEncoding)
     const transformer = Command._transformer.reply[this.name]
     if (
       transformer === undefined ||
@@ -305,17 +347,13 @@ export class Command {
     ) {
       return shown
     }
+    if (this.protocol === 2 && this.name !== 'vsim' && flattensOfResp3(transformer)) return shown
     return transformer(shown, { commandName: this.name, protocol: this.protocol, replyMapping: this.replyMapping })
   }
 
   /** True when its reply's strings must arrive as Buffers. */
   get wantsBuffers(): boolean {
     return this.replyEncoding !== 'utf8'
-  }
-
-  /** Its reply will come as Buffers, because it stands among others that want them. */
-  takeBuffers(): void {
-    this.forcedBuffers = true
   }
 
   /** CallFlag bits for the core. */
@@ -352,6 +390,22 @@ export class Command {
     else if (this.blockingTimeoutMs !== 0 && outcome.message === 'Command timed out') this.resolve(null)
     else this.reject(outcome)
   }
+}
+
+/** Positions of the patterns of SORT, which name keys, too. */
+function sortPatterns(name: string, args: readonly (string | Buffer)[]): number[] {
+  if (!/^sort(?:_ro)?$/i.test(name)) return []
+  const found: number[] = []
+  for (let i = 1; i + 1 < args.length; i++) {
+    const word = String(args[i]).toUpperCase()
+    if (word === 'LIMIT') i += 2
+    else if (word === 'STORE') i++
+    else if (word === 'BY' || word === 'GET') {
+      i++
+      if (String(args[i]) !== '#') found.push(i)
+    }
+  }
+  return found
 }
 
 /** The error with the stack of the place where its command was made. */

@@ -193,7 +193,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   /** {@link auth} with Buffers in its reply. */
   authBuffer(password: RedisValue, callback?: Callback<'OK'>): Result<'OK', Context>
   authBuffer(username: RedisValue, password: RedisValue, callback?: Callback<'OK'>): Result<'OK', Context>
-  /** Makes a backup. [BACKUP](https://redis.io/commands/backup/) */
+  /** Makes a backup. */
   backup(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
   /** {@link backup} with Buffers in its reply. */
   backupBuffer(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
@@ -776,7 +776,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   /** {@link hmset} with Buffers in its reply. */
   hmsetBuffer(key: RedisKey, fields: object, callback?: Callback<'OK'>): Result<'OK', Context>
   hmsetBuffer(key: RedisKey, ...args: ListArgs<[...items: Many<RedisValue>], 'OK'>): Result<'OK', Context>
-  /** Finds the keys that are used most. [HOTKEYS](https://redis.io/commands/hotkeys/) */
+  /** Finds the keys that are used most. */
   hotkeys(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
   /** {@link hotkeys} with Buffers in its reply. */
   hotkeysBuffer(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
@@ -1255,7 +1255,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   select(index: Numeric, callback?: Callback<'OK'>): Result<'OK', Context>
   /** {@link select} with Buffers in its reply. */
   selectBuffer(index: Numeric, callback?: Callback<'OK'>): Result<'OK', Context>
-  /** Asks a Sentinel. Since 2.8.4. [SENTINEL](https://redis.io/commands/sentinel/) */
+  /** Asks a Sentinel. */
   sentinel(subcommand: RedisValue, ...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
   /** {@link sentinel} with Buffers in its reply. */
   sentinelBuffer(subcommand: RedisValue, ...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
@@ -1422,7 +1422,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   touch(...args: ListArgs<[...keys: Many<RedisKey>], number>): Result<number, Context>
   /** {@link touch} with Buffers in its reply. */
   touchBuffer(...args: ListArgs<[...keys: Many<RedisKey>], number>): Result<number, Context>
-  /** Deletes the keys of slots. Used between nodes. Since 8.4.0. [TRIMSLOTS](https://redis.io/commands/trimslots/) */
+  /** Deletes the keys of slots. Used between nodes. */
   trimslots(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
   /** {@link trimslots} with Buffers in its reply. */
   trimslotsBuffer(...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
@@ -1536,7 +1536,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   xautoclaim(key: RedisKey, group: RedisValue, consumer: RedisValue, minIdleTime: RedisValue, start: RedisValue, ...args: Args<AnyOrder<[countToken: 'COUNT', count: Numeric], [justid: 'JUSTID']>, unknown[]>): Result<unknown[], Context>
   /** {@link xautoclaim} with Buffers in its reply. */
   xautoclaimBuffer(key: RedisKey, group: RedisValue, consumer: RedisValue, minIdleTime: RedisValue, start: RedisValue, ...args: Args<AnyOrder<[countToken: 'COUNT', count: Numeric], [justid: 'JUSTID']>, unknown[]>): Result<unknown[], Context>
-  /** Configures a stream. [XCFGSET](https://redis.io/commands/xcfgset/) */
+  /** Configures a stream. */
   xcfgset(key: RedisKey, ...args: ListArgs<Many<RedisValue>, unknown>): Result<unknown, Context>
   /** {@link xcfgset} with Buffers in its reply. */
   xcfgsetBuffer(key: RedisKey, ...args: ListArgs<Many<RedisValue>, unknown>): Result<unknown, Context>
@@ -1573,7 +1573,7 @@ export interface RedisCommander<Context extends ClientContext = { type: 'default
   xgroupBuffer(subcommand: 'HELP', callback?: Callback<Buffer[]>): Result<Buffer[], Context>
   xgroupBuffer(subcommand: 'SETID', key: RedisKey, groupname: RedisValue, id: Word<'$'>, callback?: Callback<'OK'>): Result<'OK', Context>
   xgroupBuffer(subcommand: 'SETID', key: RedisKey, groupname: RedisValue, id: Word<'$'>, entriesReadToken: 'ENTRIESREAD', entriesRead: Numeric, callback?: Callback<'OK'>): Result<'OK', Context>
-  /** Used between servers. [XIDMPRECORD](https://redis.io/commands/xidmprecord/) */
+  /** Used between servers. */
   xidmprecord(key: RedisKey, ...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>
   /** {@link xidmprecord} with Buffers in its reply. */
   xidmprecordBuffer(key: RedisKey, ...args: ListArgs<[...args: Many<RedisValue>], unknown>): Result<unknown, Context>

@@ -42,10 +42,10 @@ export function launch(command: Command, sender: Sender): void {
   }
   const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noTimeoutMs : deadlineMs(command)
   if (command.isDirect)
-    sender.submit(name, command.args, command.callFlags, timeoutMs, command.receiver, command.slotHint)
+    sender.submit(name, command.argsToSend, command.callFlags, timeoutMs, command.receiver, command.slotHint)
   else {
     const flags = command.callFlags | CallFlag.errorAsValue
-    sender.submit(name, command.args, flags, timeoutMs, outcome => command.deliver(outcome), command.slotHint)
+    sender.submit(name, command.argsToSend, flags, timeoutMs, outcome => command.deliver(outcome), command.slotHint)
   }
 }
 
@@ -67,7 +67,7 @@ export class TransactionGroup {
     const commands = this.#commands
     let parts: Parts
     try {
-      parts = commands.map(command => ({ head: command.resolved().head, args: command.args }))
+      parts = commands.map(command => ({ head: command.resolved().head, args: command.argsToSend }))
     } catch (error) {
       for (const command of commands) command.reject(error as Error)
       return
@@ -75,7 +75,6 @@ export class TransactionGroup {
     const buffers = commands.some(command => command.wantsBuffers)
     const first = commands[0] as Command
     const flags = (first.callFlags & ~CallFlag.buffers) | (buffers ? CallFlag.buffers : 0) | CallFlag.errorAsValue
-    if (buffers) for (const command of commands) command.takeBuffers()
     // The replies within EXEC's are shown each by its own command.
     const last = commands.at(-1) as Command
     last.replyEncoding = null

@@ -1,8 +1,8 @@
 // Methods: one method for each command, and its Buffer twin, on whatever can send a Command.
 
-import { CommandFlag, commandNames, resolveCommand } from '../core.js'
-import { asCallback, type NodeCallback } from './callback.js'
+import type { NodeCallback } from './callback.js'
 import { Command, type CommandOptions } from './command.js'
+import { methodNames } from './method-names.js'
 import { Script } from './script.js'
 
 export interface ScriptDefinition {
@@ -18,45 +18,6 @@ export interface CommanderOptions {
   keyPrefix?: string | Buffer
   showFriendlyErrorStack?: boolean
 }
-
-/** Names that ioredis has methods for and servers of version 7.0 no command. */
-const newerCommands = [
-  'delex',
-  'digest',
-  'hexpire',
-  'hexpireat',
-  'hexpiretime',
-  'hgetdel',
-  'hgetex',
-  'hpersist',
-  'hpexpire',
-  'hpexpireat',
-  'hpexpiretime',
-  'hpttl',
-  'hsetex',
-  'httl',
-  'msetex',
-  'vadd',
-  'vcard',
-  'vdim',
-  'vemb',
-  'vgetattr',
-  'vinfo',
-  'vlinks',
-  'vrandmember',
-  'vrange',
-  'vrem',
-  'vsetattr',
-  'vsim',
-  'xackdel',
-  'xcfgset',
-  'xdelex',
-]
-
-/** Every command there is a method for, in lower case. */
-export const methodNames: readonly string[] = [
-  ...new Set([...commandNames().map(name => name.toLowerCase()), ...newerCommands, 'sentinel']),
-].filter(name => /^[a-z0-9_-]+$/.test(name) && name !== 'monitor')
 
 export type Method = (this: Commander, ...args: unknown[]) => unknown
 
@@ -140,10 +101,3 @@ for (const name of methodNames) {
 prototype.call = callMethod('utf8')
 prototype.callBuffer = callMethod(null)
 prototype.send_command = prototype.call
-
-/** Replaces a command's method by one that does more, and keeps its twin in step. */
-export function isBlockingName(name: string): boolean {
-  return (resolveCommand(name).spec.flags & CommandFlag.blocking) !== 0
-}
-
-export { asCallback }

@@ -8,6 +8,7 @@ import { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { Command } from './command.js'
+import type { RedisCommander, Transaction } from './commander.js'
 import { type ConnectorLike, connectorFor } from './connectors.js'
 import { CONNECTION_CLOSED_ERROR_MSG, translate } from './errors.js'
 import { type Link, launch } from './link.js'
@@ -26,6 +27,9 @@ import type { Condition, RedisStatus } from './status.js'
 import { type CommandTraceContext, sanitizeArgs, traceCommand, traceConnect, tracesCommands } from './tracing.js'
 import { addTransactionSupport } from './transaction.js'
 
+/** How replies are shown: in the shapes of RESP2, or of RESP3. */
+export type ReplyMapping = 'legacy' | 'resp3'
+
 /** Option of a Cluster's handles: makes their link. */
 export const linkFactory = Symbol('linkFactory')
 
@@ -34,7 +38,7 @@ const validWhileMonitoring = new Set(Command.FLAGS.VALID_IN_MONITOR_MODE)
 const blocking = new Set(Command.FLAGS.BLOCKING_COMMANDS)
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
-export class Redis extends Commander {
+export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   static defaultOptions: RedisOptions = DEFAULT_REDIS_OPTIONS
   static Command = Command
   // biome-ignore lint/suspicious/noExplicitAny: set by the entry, as Cluster stands on Redis
@@ -252,7 +256,7 @@ export class Redis extends Commander {
     if (command.sender !== null) this.launch(command, command.sender)
     else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
       this.launch(command, this.link as Link)
-    }
+    } else return command.promise
     if (!tracesCommands() || command.isTraced) return command.promise
     command.isTraced = true
     return traceCommand(() => command.promise, this.traceContext(command))
@@ -382,7 +386,10 @@ export class Redis extends Commander {
   static readonly translate = translate
 }
 
-export interface Redis extends EventEmitter {}
+export interface Redis<Mapping extends ReplyMapping = 'legacy'>
+  extends EventEmitter,
+    RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
+    Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
 
 // Copied, not inherited: programs look for them on this very prototype.
 for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {

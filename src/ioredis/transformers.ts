@@ -74,6 +74,12 @@ export function toPlain(reply: unknown, stringNumbers = false): unknown {
   return object
 }
 
+export function hasBuffers(reply: unknown): boolean {
+  if (typeof reply !== 'object' || reply === null) return false
+  if (reply instanceof Buffer) return true
+  return Array.isArray(reply) ? reply.some(hasBuffers) : Object.values(reply).some(hasBuffers)
+}
+
 /** Buffers of a reply as text. */
 export function toText(reply: unknown, encoding: BufferEncoding): unknown {
   if (reply instanceof Buffer) return reply.toString(encoding)
@@ -105,6 +111,11 @@ const flattened = [
   'zrevrangebyscore',
   'zunion',
 ]
+
+/** True for those that make RESP2's shape of RESP3's, and have nothing to do with RESP2. */
+export function flattensOfResp3(transformer: ReplyTransformer): boolean {
+  return transformer === flattenPairs || transformer === pairStreams
+}
 
 /** Replies to be bent while the reply mapping is `legacy`. */
 export const builtinReplyTransformers: Readonly<Record<string, ReplyTransformer>> = {

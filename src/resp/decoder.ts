@@ -43,7 +43,7 @@ export interface ReplySink {
 export { type DecoderLimits, defaultLimits } from './limits.js'
 
 export interface DecoderOptions {
-  /** Integer replies as strings: exact beyond 2^53, where numbers are not. Default false. */
+  /** Integers, doubles and big numbers as strings: exact beyond 2^53, where numbers are not. Default false. */
   stringNumbers?: boolean
   /** Strings of pushes as Buffers. Default false. */
   pushBuffers?: boolean

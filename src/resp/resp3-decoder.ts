@@ -296,7 +296,8 @@ export class Resp3Decoder implements ReplyDecoder {
   }
 
   #addNumber(value: number | bigint, text: string): void {
-    if (!this.#legacy) this.#add(value)
+    if (this.#stringNumbers) this.#add(text)
+    else if (!this.#legacy) this.#add(value)
     else this.#add(this.#asBuffers && typeof value === 'number' ? Buffer.from(text) : text)
   }
 

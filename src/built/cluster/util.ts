@@ -1,7 +1,9 @@
 // Deep path of ioredis, kept for those who import it: names of nodes, and SRV records.
 
 import { isIP } from 'node:net'
+import type { Redis } from '../../index.js'
 import { startupNodeOptions } from '../../ioredis/cluster-options.js'
+import { CONNECTION_CLOSED_ERROR_MSG } from '../../ioredis/errors.js'
 
 interface NodeAddress {
   host?: string
@@ -32,6 +34,17 @@ export const normalizeNodeOptions = startupNodeOptions
 /** Hosts that are names, each once. */
 export function getUniqueHostnamesFromOptions(nodes: readonly NodeAddress[]): string[] {
   return [...new Set(nodes.map(({ host }) => host ?? ''))].filter(host => isIP(host) === 0)
+}
+
+/** Resolves once the client is ready. */
+export async function waitForRedisReady(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return
+  if (redis.status === 'wait') return redis.connect()
+  if (redis.status === 'end') throw new Error(CONNECTION_CLOSED_ERROR_MSG)
+  await new Promise<void>((resolve, reject) => {
+    redis.once('ready', resolve)
+    redis.once('end', () => reject(new Error(CONNECTION_CLOSED_ERROR_MSG)))
+  })
 }
 
 /** SRV records by priority. */

@@ -1,0 +1,3 @@
+// Deep path of ioredis, kept for those who import it.
+
+export type { ChainableCommander, ClientContext, RedisCommander, Result, ResultTypes } from '../../ioredis/commander.js'

@@ -1,0 +1,768 @@
+// Calls: what programs written for ioredis do. Compiled twice: with ioredis 6 (tsconfig.ioredis.json), and with ours in
+// its place (tsconfig.json). Nothing here is ever run.
+
+import type { Callback, ChainableCommander, Cluster, Redis, RedisKey, RedisValue, Result } from 'ioredis'
+import { expect, expectValue } from './expect.js'
+
+declare const redis: Redis
+declare const cluster: Cluster
+declare const resp3: Redis<'resp3'>
+declare const text: string
+declare const texts: string[]
+declare const keys: RedisKey[]
+declare const values: RedisValue[]
+declare const mixed: (string | number)[]
+declare const bytes: Buffer
+declare const amount: number
+declare const done: Callback<number>
+
+// --- Strings ---------------------------------------------------------------------------------------------------------
+expect(redis.get('k')).is<string | null>()
+expect(redis.get(bytes)).is<string | null>()
+expect(redis.get('k', (_error, value) => void value?.length)).is<string | null>()
+expect(redis.getBuffer('k')).is<Buffer | null>()
+expect(redis.set('k', 'v')).is<'OK'>()
+expect(redis.set('k', 1)).is<'OK'>()
+expect(redis.set('k', bytes)).is<'OK'>()
+expect(redis.set(bytes, bytes, 'EX', 10)).is<'OK'>()
+expect(redis.set('k', 'v', 'EX', '10')).is<'OK'>()
+expect(redis.set('k', 'v', 'PX', 10)).is<'OK'>()
+expect(redis.set('k', 'v', 'EXAT', Date.now())).is<'OK'>()
+expect(redis.set('k', 'v', 'PXAT', Date.now())).is<'OK'>()
+expect(redis.set('k', 'v', 'KEEPTTL')).is<'OK'>()
+expect(redis.set('k', 'v', 'NX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'XX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'EX', 10, 'NX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'PX', 10, 'NX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'PX', 10, 'XX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'KEEPTTL', 'XX')).is<'OK' | null>()
+expect(redis.set('k', 'v', 'GET')).is<string | null>()
+expect(redis.set('k', 'v', 'EX', 10, 'GET')).is<string | null>()
+expect(redis.set('k', 'v', 'EX', 10, 'NX', 'GET')).is<string | null>()
+expect(redis.set('k', 'v', 'NX', 'GET')).is<string | null>()
+expect(redis.set('k', 'v', (error, reply) => void [error?.message, reply === 'OK'])).is<'OK'>()
+expect(redis.set('k', 'v', 'EX', 10, (_error, reply) => void (reply === 'OK'))).is<'OK'>()
+expect(redis.set('k', 'v', 'EX', 10, 'NX', (_error, reply) => void (reply === null))).is<'OK' | null>()
+expect(redis.setBuffer('k', 'v', 'GET')).is<Buffer | null>()
+expect(redis.setBuffer('k', 'v', 'PX', 10, 'GET')).is<Buffer | null>()
+expect(redis.setex('k', 10, 'v')).is<'OK'>()
+expect(redis.setex('k', '10', bytes)).is<'OK'>()
+expect(redis.psetex('k', 10, 'v')).fits<unknown>()
+expect(redis.setnx('k', 'v')).is<number>()
+expect(redis.setrange('k', 5, 'v')).is<number>()
+expect(redis.getset('k', 'v')).is<string | null>()
+expect(redis.getsetBuffer('k', 'v')).is<Buffer | null>()
+expect(redis.getdel('k')).is<string | null>()
+expect(redis.getdelBuffer('k')).is<Buffer | null>()
+expect(redis.getex('k')).is<string | null>()
+expect(redis.getex('k', 'EX', 10)).is<string | null>()
+expect(redis.getex('k', 'PXAT', 10)).is<string | null>()
+expect(redis.getex('k', 'PERSIST')).is<string | null>()
+expect(redis.getexBuffer('k', 'EX', 10)).is<Buffer | null>()
+expect(redis.getrange('k', 0, -1)).is<string>()
+expect(redis.getrangeBuffer('k', 0, -1)).is<Buffer>()
+expect(redis.substr('k', 0, -1)).fits<unknown>()
+expect(redis.strlen('k')).is<number>()
+expect(redis.append('k', 'v')).is<number>()
+expect(redis.incr('k')).is<number>()
+expect(redis.incr('k', done)).is<number>()
+expect(redis.incr('k', (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.incrby('k', 5)).is<number>()
+expect(redis.incrby('k', '5')).is<number>()
+expect(redis.incrbyfloat('k', 0.5)).is<string>()
+expect(redis.decr('k')).is<number>()
+expect(redis.decrby('k', 5)).is<number>()
+expect(redis.mget('a', 'b')).is<(string | null)[]>()
+expect(redis.mget(keys)).is<(string | null)[]>()
+expect(redis.mget(texts)).is<(string | null)[]>()
+expect(redis.mget(...texts)).is<(string | null)[]>()
+expect(redis.mget('a', ...texts)).is<(string | null)[]>()
+expect(redis.mget('a', 'b', (_error, list) => void list?.[0]?.length)).is<(string | null)[]>()
+expect(redis.mget(texts, (_error, list) => void list?.length)).is<(string | null)[]>()
+expect(redis.mgetBuffer('a', 'b')).is<(Buffer | null)[]>()
+expect(redis.mgetBuffer(keys)).is<(Buffer | null)[]>()
+expect(redis.mset('a', 1, 'b', 2)).is<'OK'>()
+expect(redis.mset({ a: 1, b: 'x' })).is<'OK'>()
+expect(redis.mset(new Map([['a', 1]]))).is<'OK'>()
+expect(redis.mset(new Map<string, string>(), (_error, reply) => void reply)).is<'OK'>()
+expect(redis.mset(...mixed)).is<'OK'>()
+expect(redis.mset(mixed)).is<'OK'>()
+expect(redis.msetnx('a', 1, 'b', 2)).is<number>()
+expect(redis.msetex(1, 'a', 'b', 'EX', 10)).is<number>()
+expect(redis.lcs('a', 'b')).fits<unknown>()
+expect(redis.lcs('a', 'b', 'LEN')).fits<unknown>()
+expect(redis.lcs('a', 'b', 'IDX', 'WITHMATCHLEN')).fits<unknown>()
+
+// --- Bits ------------------------------------------------------------------------------------------------------------
+expect(redis.setbit('k', 1, 1)).is<number>()
+expect(redis.getbit('k', 1)).is<number>()
+expect(redis.bitcount('k')).is<number>()
+expect(redis.bitcount('k', 0, -1)).is<number>()
+expect(redis.bitcount('k', 0, -1, 'BIT')).is<number>()
+expect(redis.bitpos('k', 1)).is<number>()
+expect(redis.bitpos('k', 1, 0)).is<number>()
+expect(redis.bitpos('k', 1, 0, -1, 'BYTE')).is<number>()
+expect(redis.bitop('AND', 'd', 'a', 'b')).is<number>()
+expect(redis.bitop('NOT', 'd', 'a')).is<number>()
+expect(redis.bitop('XOR', 'd', keys)).is<number>()
+expect(redis.bitfield('k', 'GET', 'u8', 0)).fits<unknown>()
+expect(redis.bitfield('k', 'SET', 'u8', 0, 255)).fits<unknown>()
+expect(redis.bitfield('k', 'OVERFLOW', 'SAT', 'INCRBY', 'u8', 0, 10)).fits<unknown>()
+
+// --- Hashes ----------------------------------------------------------------------------------------------------------
+interface User {
+  name: string
+  age: number
+}
+declare const user: User
+expect(redis.hset('k', 'f', 'v')).is<number>()
+expect(redis.hset('k', 'f', 'v', 'g', 1)).is<number>()
+expect(redis.hset('k', { f: 'v', g: 1 })).is<number>()
+expect(redis.hset('k', user)).is<number>()
+expect(redis.hset('k', new Map([['f', 'v']]))).is<number>()
+expect(redis.hset('k', new Map<string, number>())).is<number>()
+expect(redis.hset('k', { f: 'v' }, (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.hset('k', 'f', 'v', (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.hset('k', ...texts)).is<number>()
+expect(redis.hset('k', ...mixed)).is<number>()
+expect(redis.hset('k', Object.fromEntries(Object.entries({ a: 1 })))).is<number>()
+expect(redis.hset('k', ...Object.entries({ a: '1' }).flat())).is<number>()
+expect(redis.hmset('k', { f: 'v' })).is<'OK'>()
+expect(redis.hmset('k', 'f', 'v')).is<'OK'>()
+expect(redis.hmset('k', new Map([['f', 1]]))).is<'OK'>()
+expect(redis.hsetnx('k', 'f', 'v')).is<number>()
+expect(redis.hget('k', 'f')).is<string | null>()
+expect(redis.hget('k', 'f', (_error, value) => void value?.length)).is<string | null>()
+expect(redis.hgetBuffer('k', 'f')).is<Buffer | null>()
+expect(redis.hmget('k', 'f', 'g')).is<(string | null)[]>()
+expect(redis.hmget('k', ...texts)).is<(string | null)[]>()
+expect(redis.hmgetBuffer('k', 'f')).is<(Buffer | null)[]>()
+expect(redis.hgetall('k')).is<Record<string, string>>()
+expect(redis.hgetall('k', (_error, all) => void all?.name?.length)).is<Record<string, string>>()
+expect(redis.hgetallBuffer('k')).is<Record<string, Buffer>>()
+expect(redis.hdel('k', 'f')).is<number>()
+expect(redis.hdel('k', 'f', 'g')).is<number>()
+expect(redis.hdel('k', ...texts)).is<number>()
+expect(redis.hdel('k', 'f', (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.hexists('k', 'f')).is<number>()
+expect(redis.hincrby('k', 'f', 1)).is<number>()
+expect(redis.hincrbyfloat('k', 'f', 0.1)).is<string>()
+expect(redis.hkeys('k')).is<string[]>()
+expect(redis.hkeysBuffer('k')).is<Buffer[]>()
+expect(redis.hvals('k')).is<string[]>()
+expect(redis.hvalsBuffer('k')).is<Buffer[]>()
+expect(redis.hlen('k')).is<number>()
+expect(redis.hstrlen('k', 'f')).is<number>()
+expect(redis.hrandfield('k')).is<string | unknown[] | null>()
+expect(redis.hrandfield('k', 2, 'WITHVALUES')).is<string | unknown[] | null>()
+expect(redis.hscan('k', 0)).is<[cursor: string, elements: string[]]>()
+expect(redis.hscan('k', '0', 'MATCH', 'a*')).is<[cursor: string, elements: string[]]>()
+expect(redis.hscan('k', 0, 'MATCH', 'a*', 'COUNT', 100)).is<[cursor: string, elements: string[]]>()
+expect(redis.hscanBuffer('k', 0, 'COUNT', 100)).is<[cursor: Buffer, elements: Buffer[]]>()
+expect(redis.hexpire('k', 10, 'FIELDS', 1, 'f')).is<number[]>()
+expect(redis.hexpire('k', 10, 'NX', 'FIELDS', 2, 'f', 'g')).is<number[]>()
+expect(redis.hpexpireat('k', 10, 'FIELDS', 1, 'f')).is<number[]>()
+expect(redis.httl('k', 'FIELDS', 1, 'f')).is<number[]>()
+expect(redis.hpttl('k', 'FIELDS', texts.length, ...texts)).is<number[]>()
+expect(redis.hpersist('k', 'FIELDS', 1, 'f')).is<number[]>()
+expect(redis.hgetdel('k', 'FIELDS', 1, 'f')).is<(string | null)[]>()
+expect(redis.hgetex('k', 'EX', 10, 'FIELDS', 1, 'f')).is<(string | null)[]>()
+expect(redis.hgetex('k', 'PERSIST', 'FIELDS', 1, 'f')).is<(string | null)[]>()
+expect(redis.hsetex('k', 'FNX', 'EX', 10, 'FIELDS', 1, 'f', 'v')).is<number>()
+expect(redis.hsetex('k', 'FIELDS', 1, 'f', 'v')).is<number>()
+
+// --- Lists -----------------------------------------------------------------------------------------------------------
+expect(redis.lpush('k', 'a')).is<number>()
+expect(redis.lpush('k', 'a', 1, bytes)).is<number>()
+expect(redis.lpush('k', ...texts)).is<number>()
+expect(redis.rpush('k', ...values)).is<number>()
+expect(redis.rpush('k', JSON.stringify({}), (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.lpushx('k', 'a')).is<number>()
+expect(redis.rpushx('k', 'a')).is<number>()
+expect(redis.lpop('k')).is<string | null>()
+expect(redis.lpop('k', 2)).is<string[] | null>()
+expect(redis.lpop('k', (_error, value) => void value?.length)).is<string | null>()
+expect(redis.lpopBuffer('k')).is<Buffer | null>()
+expect(redis.rpop('k')).is<string | null>()
+expect(redis.rpop('k', 2)).is<string[] | null>()
+expect(redis.rpopBuffer('k', 2)).is<Buffer[] | null>()
+expect(redis.lrange('k', 0, -1)).is<string[]>()
+expect(redis.lrange('k', 0, -1, (_error, list) => void list?.map(item => item.length))).is<string[]>()
+expect(redis.lrangeBuffer('k', 0, -1)).is<Buffer[]>()
+expect(redis.llen('k')).is<number>()
+expect(redis.lindex('k', 0)).is<string | null>()
+expect(redis.lset('k', 0, 'v')).is<'OK'>()
+expect(redis.lrem('k', 0, 'v')).is<number>()
+expect(redis.ltrim('k', 0, 99)).is<'OK'>()
+expect(redis.linsert('k', 'BEFORE', 'pivot', 'v')).is<number>()
+expect(redis.lpos('k', 'v')).is<number | null>()
+expect(redis.lpos('k', 'v', 'RANK', 2)).is<number | null>()
+expect(redis.lpos('k', 'v', 'COUNT', 2)).is<number[]>()
+expect(redis.lpos('k', 'v', 'RANK', 1, 'COUNT', 2, 'MAXLEN', 10)).is<number[]>()
+expect(redis.lmove('a', 'b', 'LEFT', 'RIGHT')).is<string>()
+expect(redis.rpoplpush('a', 'b')).is<string>()
+expect(redis.lmpop(1, 'a', 'LEFT')).is<[key: string, members: string[]] | null>()
+expect(redis.lmpop(2, 'a', 'b', 'RIGHT', 'COUNT', 10)).is<[key: string, members: string[]] | null>()
+expect(redis.blpop('a', 0)).is<[string, string] | null>()
+expect(redis.blpop('a', 'b', 1.5)).is<[string, string] | null>()
+expect(redis.blpop(texts, 1)).is<[string, string] | null>()
+expect(redis.blpop('a', 0, (_error, pair) => void pair?.[1].length)).is<[string, string] | null>()
+expect(redis.blpopBuffer('a', 0)).is<[Buffer, Buffer] | null>()
+expect(redis.brpop('a', 0)).is<[string, string] | null>()
+expect(redis.brpop(...texts, 0)).is<[string, string] | null>()
+expect(redis.brpoplpush('a', 'b', 0)).is<string | null>()
+expect(redis.blmove('a', 'b', 'LEFT', 'RIGHT', 0)).is<string | null>()
+expect(redis.blmpop(0, 1, 'a', 'LEFT')).is<[key: string, members: string[]] | null>()
+
+// --- Sets ------------------------------------------------------------------------------------------------------------
+expect(redis.sadd('k', 'a')).is<number>()
+expect(redis.sadd('k', 'a', 'b', 1)).is<number>()
+expect(redis.sadd('k', texts)).is<number>()
+expect(redis.sadd('k', ...texts)).is<number>()
+expect(redis.sadd('k', ...new Set(texts))).is<number>()
+expect(redis.sadd('k', texts, (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.srem('k', 'a')).is<number>()
+expect(redis.srem('k', texts)).is<number>()
+expect(redis.smembers('k')).is<string[]>()
+expect(redis.smembersBuffer('k')).is<Buffer[]>()
+expect(redis.sismember('k', 'a')).is<number>()
+expect(redis.smismember('k', 'a', 'b')).is<number[]>()
+expect(redis.smismember('k', texts)).is<number[]>()
+expect(redis.scard('k')).is<number>()
+expect(redis.smove('a', 'b', 'm')).is<number>()
+expect(redis.spop('k')).is<string | null>()
+expect(redis.spop('k', 2)).is<string[]>()
+expect(redis.spopBuffer('k')).is<Buffer | null>()
+expect(redis.srandmember('k')).is<string | null>()
+expect(redis.srandmember('k', 2)).is<string[]>()
+expect(redis.sdiff('a', 'b')).is<string[]>()
+expect(redis.sdiff(keys)).is<string[]>()
+expect(redis.sdiffBuffer('a', 'b')).is<Buffer[]>()
+expect(redis.sinter('a', 'b')).is<string[]>()
+expect(redis.sinter(...texts)).is<string[]>()
+expect(redis.sunion('a', 'b')).is<string[]>()
+expect(redis.sunion(texts)).is<string[]>()
+expect(redis.sdiffstore('d', 'a', 'b')).is<number>()
+expect(redis.sinterstore('d', keys)).is<number>()
+expect(redis.sunionstore('d', ...texts)).is<number>()
+expect(redis.sintercard(2, 'a', 'b')).is<number>()
+expect(redis.sintercard(2, 'a', 'b', 'LIMIT', 10)).is<number>()
+expect(redis.sintercard(2, keys, 'LIMIT', 10)).is<number>()
+expect(redis.sscan('k', 0)).is<[cursor: string, elements: string[]]>()
+expect(redis.sscan('k', 0, 'MATCH', 'a*', 'COUNT', 10)).is<[cursor: string, elements: string[]]>()
+
+// --- Sorted sets -----------------------------------------------------------------------------------------------------
+expect(redis.zadd('k', 1, 'a')).is<number>()
+expect(redis.zadd('k', '1', 'a', '2', 'b')).is<number>()
+expect(redis.zadd('k', 'NX', 1, 'a')).is<number>()
+expect(redis.zadd('k', 'XX', 'CH', 1, 'a')).is<number>()
+expect(redis.zadd('k', 'GT', 1, 'a')).is<number>()
+expect(redis.zadd('k', 'XX', 'GT', 'CH', 1, 'a')).is<number>()
+expect(redis.zadd('k', 'INCR', 1, 'a')).is<string>()
+expect(redis.zadd('k', 'NX', 'INCR', 1, 'a')).is<string | null>()
+expect(redis.zadd('k', ...mixed)).is<number>()
+expect(redis.zadd('k', 'NX', ...mixed)).is<number>()
+expect(redis.zadd('k', Date.now(), text, (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.zincrby('k', 1, 'a')).is<string>()
+expect(redis.zscore('k', 'a')).is<string | null>()
+expect(redis.zmscore('k', 'a', 'b')).is<(string | null)[]>()
+expect(redis.zmscore('k', texts)).is<(string | null)[]>()
+expect(redis.zcard('k')).is<number>()
+expect(redis.zcount('k', '-inf', '+inf')).is<number>()
+expect(redis.zcount('k', 0, 10)).is<number>()
+expect(redis.zlexcount('k', '-', '+')).is<number>()
+expect(redis.zrange('k', 0, '-1')).is<string[]>()
+expect(redis.zrange('k', 0, '-1', 'WITHSCORES')).is<string[]>()
+expect(redis.zrange('k', 0, '10', 'BYSCORE')).is<string[]>()
+expect(redis.zrange('k', 0, '10', 'BYSCORE', 'LIMIT', 0, 10)).is<string[]>()
+expect(redis.zrange('k', '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 10, 'WITHSCORES')).is<string[]>()
+expect(redis.zrange('k', '[a', '[b', 'BYLEX')).is<string[]>()
+expect(redis.zrange('k', 0, '-1', 'REV')).is<string[]>()
+expect(redis.zrange('k', 0, '-1', (_error, list) => void list?.length)).is<string[]>()
+expect(redis.zrange('k', 0, '-1', 'WITHSCORES', (_error, list) => void list?.length)).is<string[]>()
+expect(redis.zrangeBuffer('k', 0, '-1')).is<Buffer[]>()
+expect(redis.zrevrange('k', 0, -1)).is<string[]>()
+expect(redis.zrevrange('k', 0, -1, 'WITHSCORES')).is<string[]>()
+expect(redis.zrangebyscore('k', 0, Date.now())).is<string[]>()
+expect(redis.zrangebyscore('k', '-inf', '+inf')).is<string[]>()
+expect(redis.zrangebyscore('k', '(1', 5, 'LIMIT', 0, 10)).is<string[]>()
+expect(redis.zrangebyscore('k', 0, 1, 'WITHSCORES')).is<string[]>()
+expect(redis.zrangebyscore('k', 0, 1, 'WITHSCORES', 'LIMIT', 0, 10)).is<string[]>()
+expect(redis.zrevrangebyscore('k', '+inf', '-inf', 'LIMIT', 0, 10)).is<string[]>()
+expect(redis.zrevrangebyscore('k', '+inf', '-inf', 'WITHSCORES')).is<string[]>()
+expect(redis.zrangebylex('k', '-', '[c')).is<string[]>()
+expect(redis.zrangebylex('k', '-', '+', 'LIMIT', 0, 10)).is<string[]>()
+expect(redis.zrevrangebylex('k', '+', '-')).is<string[]>()
+expect(redis.zrangestore('d', 's', 0, -1)).is<number>()
+expect(redis.zrangestore('d', 's', 0, 10, 'BYSCORE', 'LIMIT', 0, 10)).is<number>()
+expect(redis.zrank('k', 'a')).is<number | null>()
+expect(redis.zrank('k', 'a', 'WITHSCORE')).is<[rank: number, score: string] | null>()
+expect(redis.zrevrank('k', 'a')).is<number | null>()
+expect(redis.zrem('k', 'a')).is<number>()
+expect(redis.zrem('k', texts)).is<number>()
+expect(redis.zrem('k', ...texts)).is<number>()
+expect(redis.zremrangebyscore('k', '-inf', Date.now() - 1000)).is<number>()
+expect(redis.zremrangebyrank('k', 0, -1)).is<number>()
+expect(redis.zremrangebylex('k', '-', '+')).is<number>()
+expect(redis.zpopmin('k')).is<string[]>()
+expect(redis.zpopmin('k', 2)).is<string[]>()
+expect(redis.zpopmax('k')).is<string[]>()
+expect(redis.zpopmaxBuffer('k', 2)).is<Buffer[]>()
+expect(redis.bzpopmin('k', 0)).is<[key: string, member: string, score: string] | null>()
+expect(redis.bzpopmax(texts, 1)).is<[key: string, member: string, score: string] | null>()
+expect(redis.zmpop(1, 'k', 'MIN')).fits<unknown>()
+expect(redis.bzmpop(0, 1, 'k', 'MAX', 'COUNT', 2)).fits<unknown>()
+expect(redis.zrandmember('k')).is<string | null>()
+expect(redis.zrandmember('k', 2)).is<string[]>()
+expect(redis.zrandmember('k', 2, 'WITHSCORES')).is<string[]>()
+expect(redis.zunion(2, 'a', 'b')).is<string[]>()
+expect(redis.zunion(2, ['a', 'b'], 'WITHSCORES')).is<string[]>()
+expect(redis.zinter(2, 'a', 'b', 'WEIGHTS', 1, 2)).is<string[]>()
+expect(redis.zinter(2, 'a', 'b', 'AGGREGATE', 'MAX', 'WITHSCORES')).is<string[]>()
+expect(redis.zdiff(2, 'a', 'b')).is<string[]>()
+expect(redis.zdiff(2, 'a', 'b', 'WITHSCORES')).is<string[]>()
+expect(redis.zunionstore('d', 2, 'a', 'b')).is<number>()
+expect(redis.zunionstore('d', 2, 'a', 'b', 'WEIGHTS', 1, 2, 'AGGREGATE', 'SUM')).is<number>()
+expect(redis.zunionstore('d', 2, keys, 'AGGREGATE', 'MIN')).is<number>()
+expect(redis.zinterstore('d', 2, ...texts)).is<number>()
+expect(redis.zdiffstore('d', 2, 'a', 'b')).is<number>()
+expect(redis.zintercard(2, 'a', 'b', 'LIMIT', 5)).is<number>()
+expect(redis.zscan('k', 0, 'MATCH', 'a*')).is<[cursor: string, elements: string[]]>()
+
+// --- HyperLogLogs and places -----------------------------------------------------------------------------------------
+expect(redis.pfadd('k', 'a', 'b')).is<number>()
+expect(redis.pfadd('k', ...texts)).is<number>()
+expect(redis.pfcount('a', 'b')).is<number>()
+expect(redis.pfcount(keys)).is<number>()
+expect(redis.pfmerge('d', 'a', 'b')).is<'OK'>()
+expect(redis.geoadd('k', 13.3, 38.1, 'Palermo')).is<number>()
+expect(redis.geoadd('k', 'NX', 'CH', 13.3, 38.1, 'Palermo', '15', '37', 'Catania')).is<number>()
+expect(redis.geodist('k', 'a', 'b')).is<string | null>()
+expect(redis.geodist('k', 'a', 'b', 'KM')).is<string | null>()
+expect(redis.geohash('k', 'a', 'b')).is<string[]>()
+expect(redis.geopos('k', 'a')).is<([longitude: string, latitude: string] | null)[]>()
+expect(redis.geosearch('k', 'FROMLONLAT', 15, 37, 'BYRADIUS', 200, 'km', 'ASC')).is<unknown[]>()
+expect(redis.geosearch('k', 'FROMMEMBER', 'a', 'BYBOX', 400, 400, 'km', 'WITHDIST', 'COUNT', 3)).is<unknown[]>()
+expect(redis.geosearchstore('d', 's', 'FROMMEMBER', 'a', 'BYRADIUS', 1, 'km')).is<number>()
+expect(redis.georadius('k', 15, 37, 200, 'km', 'WITHDIST')).is<unknown[]>()
+expect(redis.georadiusbymember('k', 'a', 100, 'km')).fits<unknown>()
+
+// --- Streams ---------------------------------------------------------------------------------------------------------
+type Entries = [id: string, fields: string[]][]
+expect(redis.xadd('k', '*', 'f', 'v')).is<string | null>()
+expect(redis.xadd('k', '*', 'f', 'v', 'g', 1)).is<string | null>()
+expect(redis.xadd('k', 'MAXLEN', '~', 1000, '*', 'f', 'v')).is<string | null>()
+expect(redis.xadd('k', 'NOMKSTREAM', 'MINID', '0-1', '1-1', 'f', bytes)).is<string | null>()
+expect(redis.xadd('k', '*', ...texts)).is<string | null>()
+expect(redis.xadd('k', ...texts)).is<string | null>()
+expect(redis.xadd('k', '*', 'f', 'v', (_error, id) => void id?.length)).is<string | null>()
+expect(redis.xaddBuffer('k', '*', 'f', 'v')).is<Buffer | null>()
+expect(redis.xlen('k')).is<number>()
+expect(redis.xdel('k', '1-1', '1-2')).is<number>()
+expect(redis.xdel('k', ...texts)).is<number>()
+expect(redis.xrange('k', '-', '+')).is<Entries>()
+expect(redis.xrange('k', '-', '+', 'COUNT', 10)).is<Entries>()
+expect(
+  redis.xrange('k', '-', '+', (_error, list) => void list?.map(([id, fields]) => [id.length, fields.length])),
+).is<Entries>()
+expect(redis.xrangeBuffer('k', '-', '+')).is<[id: Buffer, fields: Buffer[]][]>()
+expect(redis.xrevrange('k', '+', '-', 'COUNT', 1)).is<Entries>()
+expect(redis.xread('STREAMS', 'k', '$')).is<[key: string, items: Entries][] | null>()
+expect(redis.xread('BLOCK', 0, 'STREAMS', 'k', '$')).is<[key: string, items: Entries][] | null>()
+expect(redis.xread('COUNT', 10, 'BLOCK', 0, 'STREAMS', 'a', 'b', '0', '0')).is<[key: string, items: Entries][] | null>()
+expect(redis.xread('COUNT', 10, 'STREAMS', ...texts)).is<[key: string, items: Entries][] | null>()
+expect(redis.xreadBuffer('STREAMS', 'k', '0')).is<[key: Buffer, items: [id: Buffer, fields: Buffer[]][]][] | null>()
+expect(redis.xreadgroup('GROUP', 'g', 'c', 'STREAMS', 'k', '>')).is<
+  [key: string, items: [id: string, fields: string[] | null][]][] | null
+>()
+expect(redis.xreadgroup('GROUP', 'g', 'c', 'COUNT', 1, 'BLOCK', 10, 'NOACK', 'STREAMS', 'k', '>')).is<
+  [key: string, items: [id: string, fields: string[] | null][]][] | null
+>()
+expect(redis.xgroup('CREATE', 'k', 'g', '$')).fits<unknown>()
+expect(redis.xgroup('CREATE', 'k', 'g', '0', 'MKSTREAM')).fits<unknown>()
+expect(redis.xgroup('CREATE', 'k', 'g', text, 'MKSTREAM', 'ENTRIESREAD', 5)).fits<unknown>()
+expect(redis.xgroup('CREATECONSUMER', 'k', 'g', 'c')).fits<unknown>()
+expect(redis.xgroup('DELCONSUMER', 'k', 'g', 'c')).fits<unknown>()
+expect(redis.xgroup('DESTROY', 'k', 'g')).fits<unknown>()
+expect(redis.xgroup('SETID', 'k', 'g', '$')).fits<unknown>()
+expect(redis.xack('k', 'g', '1-1')).is<number>()
+expect(redis.xack('k', 'g', ...texts)).is<number>()
+expect(redis.xpending('k', 'g')).is<unknown[]>()
+expect(redis.xpending('k', 'g', '-', '+', 10)).is<unknown[]>()
+expect(redis.xpending('k', 'g', '-', '+', 10, 'c')).is<unknown[]>()
+expect(redis.xpending('k', 'g', 'IDLE', 1000, '-', '+', 10)).is<unknown[]>()
+expect(redis.xclaim('k', 'g', 'c', 1000, '1-1')).is<unknown[]>()
+expect(redis.xclaim('k', 'g', 'c', 1000, '1-1', '1-2', 'JUSTID')).is<unknown[]>()
+expect(redis.xautoclaim('k', 'g', 'c', 1000, '0-0')).is<unknown[]>()
+expect(redis.xautoclaim('k', 'g', 'c', 1000, '0-0', 'COUNT', 25)).is<unknown[]>()
+expect(redis.xinfo('STREAM', 'k')).is<unknown>()
+expect(redis.xinfo('STREAM', 'k', 'FULL', 'COUNT', 5)).is<unknown>()
+expect(redis.xinfo('GROUPS', 'k')).is<unknown>()
+expect(redis.xinfo('CONSUMERS', 'k', 'g')).is<unknown>()
+expect(redis.xtrim('k', 'MAXLEN', 1000)).is<number>()
+expect(redis.xtrim('k', 'MAXLEN', '~', 1000, 'LIMIT', 10)).is<number>()
+expect(redis.xtrim('k', 'MINID', '0-1')).is<number>()
+expect(redis.xsetid('k', '1-1')).fits<unknown>()
+
+// --- Keys ------------------------------------------------------------------------------------------------------------
+expect(redis.del('a')).is<number>()
+expect(redis.del('a', 'b', bytes)).is<number>()
+expect(redis.del(keys)).is<number>()
+expect(redis.del(...texts)).is<number>()
+expect(redis.del('a', ...keys)).is<number>()
+expect(redis.del('a', (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.del(texts, (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.del(...texts, done)).is<number>()
+expect(redis.unlink('a', 'b')).is<number>()
+expect(redis.unlink(texts)).is<number>()
+expect(redis.exists('a')).is<number>()
+expect(redis.exists(...texts)).is<number>()
+expect(redis.exists(keys)).is<number>()
+expect(redis.touch('a', 'b')).is<number>()
+expect(redis.expire('k', 10)).is<number>()
+expect(redis.expire('k', '10', 'NX')).is<number>()
+expect(redis.expire('k', 10, (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.expire('k', 10, 'GT', (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.pexpire('k', 10)).is<number>()
+expect(redis.expireat('k', 10)).is<number>()
+expect(redis.pexpireat('k', Date.now())).is<number>()
+expect(redis.expiretime('k')).is<number>()
+expect(redis.ttl('k')).is<number>()
+expect(redis.pttl('k')).is<number>()
+expect(redis.persist('k')).is<number>()
+expect(redis.type('k')).is<string>()
+expect(redis.keys('a*')).is<string[]>()
+expect(redis.keysBuffer('a*')).is<Buffer[]>()
+expect(redis.randomkey()).is<string | null>()
+expect(redis.rename('a', 'b')).is<'OK'>()
+expect(redis.renamenx('a', 'b')).is<number>()
+expect(redis.copy('a', 'b')).is<number>()
+expect(redis.copy('a', 'b', 'DB', 1, 'REPLACE')).is<number>()
+expect(redis.move('a', 1)).is<number>()
+expect(redis.dumpBuffer('k')).is<Buffer>()
+expect(redis.restore('k', 0, bytes)).is<'OK'>()
+expect(redis.restore('k', 0, bytes, 'REPLACE')).is<'OK'>()
+expect(redis.restore('k', 0, bytes, 'REPLACE', 'ABSTTL')).is<'OK'>()
+expect(redis.migrate('host', 6379, 'k', 0, 1000)).is<'OK'>()
+expect(redis.migrate('host', 6379, '', 0, 1000, 'COPY', 'REPLACE', 'KEYS', 'a', 'b')).is<'OK'>()
+expect(redis.object('ENCODING', 'k')).fits<unknown>()
+expect(redis.object('IDLETIME', 'k')).fits<unknown>()
+expect(redis.scan(0)).is<[cursor: string, elements: string[]]>()
+expect(redis.scan('0', 'MATCH', 'a*')).is<[cursor: string, elements: string[]]>()
+expect(redis.scan(0, 'COUNT', 100)).is<[cursor: string, elements: string[]]>()
+expect(redis.scan(0, 'MATCH', 'a*', 'COUNT', 100)).is<[cursor: string, elements: string[]]>()
+expect(redis.scan(0, 'MATCH', 'a*', 'COUNT', 100, 'TYPE', 'hash')).is<[cursor: string, elements: string[]]>()
+expect(redis.scan(0, (_error, page) => void page?.[1].length)).is<[cursor: string, elements: string[]]>()
+expect(redis.scanBuffer(0)).is<[cursor: Buffer, elements: Buffer[]]>()
+expect(redis.sort('k')).is<number | unknown[]>()
+expect(redis.sort('k', 'BY', 'w_*', 'GET', '#', 'DESC', 'ALPHA')).is<number | unknown[]>()
+expect(redis.sort('k', 'LIMIT', 0, 10, 'STORE', 'd')).is<number | unknown[]>()
+expect(redis.wait(1, 100)).is<number>()
+
+// --- Channels --------------------------------------------------------------------------------------------------------
+expect(redis.publish('c', 'm')).is<number>()
+expect(redis.publish('c', bytes)).is<number>()
+expect(redis.publish(bytes, JSON.stringify({}), (_error, n) => void n?.toFixed())).is<number>()
+expect(redis.spublish('c', 'm')).fits<unknown>()
+expect(redis.subscribe('c')).fits<unknown>()
+expect(redis.subscribe('a', 'b', (error, _count) => void error?.message)).fits<unknown>()
+expect(redis.subscribe(...texts)).fits<unknown>()
+expect(redis.psubscribe('c*')).fits<unknown>()
+expect(redis.ssubscribe('c')).fits<unknown>()
+expect(redis.unsubscribe()).fits<unknown>()
+expect(redis.unsubscribe('c')).fits<unknown>()
+expect(redis.punsubscribe('c*')).fits<unknown>()
+expect(redis.sunsubscribe('c')).fits<unknown>()
+expect(redis.pubsub('CHANNELS')).fits<unknown[]>()
+expect(redis.pubsub('CHANNELS', 'a*')).fits<unknown[]>()
+expect(redis.pubsub('NUMSUB', 'a', 'b')).fits<unknown[]>()
+redis.on('message', (channel: string, message: string) => void [channel, message])
+
+// --- Scripts ---------------------------------------------------------------------------------------------------------
+expect(redis.eval('return 1', 0)).is<unknown>()
+expect(redis.eval('return KEYS[1]', 1, 'k')).is<unknown>()
+expect(redis.eval('return KEYS[1]', 1, 'k', 'a', 2, bytes)).is<unknown>()
+expect(redis.eval('return 1', 2, ['a', 'b'])).is<unknown>()
+expect(redis.eval('return 1', texts.length, ...texts, ...mixed)).is<unknown>()
+expect(redis.eval('return 1', 0, (_error, reply) => void reply)).is<unknown>()
+expect(redis.evalsha('abc', 1, 'k', 'a')).is<unknown>()
+expect(redis.fcall('f', 1, 'k')).is<unknown>()
+expect(redis.script('LOAD', 'return 1')).fits<unknown>()
+expect(redis.script('EXISTS', 'abc', 'def')).fits<unknown>()
+expect(redis.script('FLUSH')).fits<unknown>()
+expect(redis.function('LOAD', 'REPLACE', 'code')).is<string>()
+expect(redis.function('LIST', 'WITHCODE')).is<unknown[]>()
+const sha = (await redis.script('LOAD', 'return 1')) as string
+const found = (await redis.script('EXISTS', sha)) as number[]
+const counted = (await redis.eval('return 1', 0)) as number
+const pending = (await redis.xpending('k', 'g', '-', '+', 10)) as [string, string, number, number][]
+const claimed = (await redis.xautoclaim('k', 'g', 'c', 0, '0')) as [string, [string, string[]][]]
+expectValue([found, counted, pending, claimed] as const).fits<readonly unknown[]>()
+
+// --- Connections and servers -----------------------------------------------------------------------------------------
+expect(redis.ping()).is<'PONG'>()
+expect(redis.ping('hello')).is<string>()
+expect(redis.ping((_error, reply) => void (reply === 'PONG'))).is<'PONG'>()
+expect(redis.echo('hello')).is<string>()
+expect(redis.quit()).is<'OK'>()
+expect(redis.select(1)).is<'OK'>()
+expect(redis.auth('password')).is<'OK'>()
+expect(redis.auth('user', 'password')).is<'OK'>()
+expect(redis.client('ID')).is<number>()
+expect(redis.client('GETNAME')).is<string | null>()
+expect(redis.client('SETNAME', 'me')).is<'OK'>()
+expect(redis.client('LIST')).fits<unknown>()
+expect(redis.client('LIST', 'TYPE', 'NORMAL')).fits<unknown>()
+expect(redis.client('KILL', 'ID', 5)).fits<unknown>()
+expect(redis.client('PAUSE', 100, 'WRITE')).is<'OK'>()
+expect(redis.client('NO-EVICT', 'ON')).fits<unknown>()
+expect(redis.client('TRACKING', 'ON', 'BCAST')).fits<unknown>()
+expect(redis.info()).is<string>()
+expect(redis.info('memory')).is<string>()
+expect(redis.info('memory', 'cpu')).is<string>()
+expect(redis.dbsize()).is<number>()
+expect(redis.flushall()).is<'OK'>()
+expect(redis.flushall('ASYNC')).is<'OK'>()
+expect(redis.flushdb((_error, reply) => void reply)).is<'OK'>()
+expect(redis.time()).is<number[]>()
+expect(redis.lastsave()).is<number>()
+expect(redis.role()).is<unknown[]>()
+expect(redis.config('GET', 'maxmemory')).is<string[]>()
+expect(redis.config('GET', 'a', 'b')).is<string[]>()
+expect(redis.config('SET', 'maxmemory', '1gb')).fits<unknown>()
+expect(redis.memory('USAGE', 'k')).is<number | null>()
+expect(redis.memory('USAGE', 'k', 'SAMPLES', 0)).is<number | null>()
+expect(redis.slowlog('GET', 10)).fits<unknown>()
+expect(redis.command('INFO', 'get')).fits<unknown>()
+expect(redis.acl('WHOAMI')).is<string>()
+expect(redis.acl('SETUSER', 'u', 'on', '>p', '~*', '+@all')).is<'OK'>()
+expect(redis.hello(3)).is<unknown[]>()
+expect(redis.cluster('INFO')).is<string>()
+expect(redis.cluster('KEYSLOT', 'k')).is<number>()
+expect(redis.cluster('MYID')).is<string>()
+expect(redis.cluster('NODES')).fits<unknown>()
+expect(redis.cluster('SLOTS')).fits<unknown[]>()
+expect(redis.cluster('GETKEYSINSLOT', 1, 10)).is<string[]>()
+expect(redis.cluster('SETSLOT', 1, 'NODE', 'id')).is<'OK'>()
+expect(redis.cluster('MEET', '127.0.0.1', 7000)).is<'OK'>()
+expect(redis.call('JSON.GET', 'k')).is<unknown>()
+expect(redis.call('JSON.SET', 'k', '$', '{}')).is<unknown>()
+expect(redis.call('FT.SEARCH', ['idx', '*', 'LIMIT', 0, 10])).is<unknown>()
+expect(redis.call('PING')).is<unknown>()
+expect(redis.call('GET', 'k', (_error, reply) => void reply)).is<unknown>()
+expect(redis.call('GET', ...values)).is<unknown>()
+expect(redis.callBuffer('GET', 'k')).is<unknown>()
+
+// --- Newer data types ------------------------------------------------------------------------------------------------
+expect(redis.vadd('k', 'VALUES', 2, 1, 2, 'e')).is<number>()
+expect(redis.vcard('k')).is<number>()
+expect(redis.vemb('k', 'e')).is<string[] | null>()
+expect(redis.vsim('k', 'ELE', 'e')).is<string[]>()
+expect(redis.vsim('k', 'ELE', 'e', 'WITHSCORES')).is<string[]>()
+expect(redis.vsim('k', 'ELE', 'e', (_error, list) => void list?.length)).is<string[]>()
+expect(resp3.vsim('k', 'ELE', 'e')).is<string[]>()
+expect(resp3.vsim('k', 'ELE', 'e', 'WITHSCORES')).is<Record<string, number>>()
+expect(resp3.vsim('k', 'ELE', 'e', 'WITHATTRIBS')).is<Record<string, string | null>>()
+expect(resp3.vsim('k', 'ELE', 'e', 'WITHSCORES', 'WITHATTRIBS')).is<
+  Record<string, [score: number, attributes: string | null]>
+>()
+expect(redis.argrep('k', 0, 10, 'EXACT', 'v')).is<number[]>()
+expect(redis.argrep('k', 0, 10, 'GLOB', 'v*', 'WITHVALUES')).is<[index: number, value: string][]>()
+expect(redis.arget('k', 0)).is<string | null>()
+expect(redis.arset('k', 0, 'a', 'b')).is<number>()
+expect(redis.xnack('k', 'g', 'FAIL', 'IDS', 1, '1-1', 'FORCE')).is<number>()
+
+// --- RESP3-shaped replies --------------------------------------------------------------------------------------------
+expect(resp3.zscore('k', 'a')).is<number | null>()
+expect(resp3.zincrby('k', 1, 'a')).is<number>()
+expect(resp3.zmscore('k', 'a')).is<(number | null)[]>()
+expect(resp3.zrange('k', 0, '-1')).is<string[]>()
+expect(resp3.zrange('k', 0, '-1', 'WITHSCORES')).is<[member: string, score: number][]>()
+expect(resp3.zrange('k', 0, '1', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')).is<[member: string, score: number][]>()
+expect(resp3.zrangeBuffer('k', 0, '-1', 'WITHSCORES')).is<[member: Buffer, score: number][]>()
+expect(resp3.zrangebyscore('k', 0, 1, 'WITHSCORES')).is<[member: string, score: number][]>()
+expect(resp3.zrevrange('k', 0, 1, 'WITHSCORES')).is<[member: string, score: number][]>()
+expect(resp3.zunion(2, 'a', 'b', 'WITHSCORES')).is<[member: string, score: number][]>()
+expect(resp3.zunion(2, 'a', 'b')).is<string[]>()
+expect(resp3.zpopmin('k', 2)).is<[member: string, score: number][]>()
+expect(resp3.zpopmin('k')).is<[member: string, score: number] | []>()
+expect(resp3.bzpopmin('k', 0)).is<[key: string, member: string, score: number] | null>()
+expect(resp3.zadd('k', 'INCR', 1, 'a')).is<number>()
+expect(resp3.zadd('k', 1, 'a')).is<number>()
+expect(resp3.hgetall('k')).is<Record<string, string>>()
+expect(resp3.config('GET', 'a')).is<Record<string, string>>()
+expect(resp3.hello(3)).is<Record<string, unknown>>()
+expect(resp3.xread('STREAMS', 'k', '0')).is<Record<string, Entries> | null>()
+expect(resp3.geopos('k', 'a')).is<([longitude: number, latitude: number] | null)[]>()
+expect(resp3.vadd('k', 'VALUES', 1, 1, 'e')).is<boolean>()
+expect(
+  resp3.zrange('k', 0, '-1', 'WITHSCORES', (_error, pairs) => void pairs?.map(([m, s]) => [m.length, s.toFixed()])),
+).is<[member: string, score: number][]>()
+
+// --- Pipelines and transactions --------------------------------------------------------------------------------------
+expectValue(redis.pipeline()).is<ChainableCommander>()
+expectValue(redis.multi()).is<ChainableCommander>()
+expectValue(redis.pipeline().get('k')).is<ChainableCommander>()
+expectValue(
+  redis.pipeline().set('a', 1).incr('a').hset('h', { a: 1 }).del(texts).getBuffer('b'),
+).is<ChainableCommander>()
+expectValue(redis.pipeline().call('JSON.GET', 'k')).is<ChainableCommander>()
+expectValue(
+  redis.pipeline([
+    ['set', 'a', 1],
+    ['get', 'a'],
+  ]),
+).is<ChainableCommander>()
+expectValue(redis.multi([['set', 'a', 1]])).is<ChainableCommander>()
+expectValue(resp3.pipeline().zscore('k', 'a')).is<ChainableCommander<'resp3'>>()
+expectValue(redis.pipeline().length).is<number>()
+expect(redis.multi({ pipeline: false })).is<'OK'>()
+expect(redis.pipeline().exec()).is<[error: Error | null, result: unknown][] | null>()
+expect(redis.multi().set('a', 1).get('a').exec()).is<[error: Error | null, result: unknown][] | null>()
+expect(redis.exec()).is<[error: Error | null, result: unknown][] | null>()
+expect(redis.multi().exec((error, results) => void [error?.message, results?.map(([e, r]) => [e, r])])).is<
+  [error: Error | null, result: unknown][] | null
+>()
+expectValue(
+  redis
+    .pipeline()
+    .get('k', (_error, value) => void value?.length)
+    .incr('n', done),
+).is<ChainableCommander>()
+expect(redis.watch('a', 'b')).is<'OK'>()
+expect(redis.watch(keys)).is<'OK'>()
+expect(redis.unwatch()).is<'OK'>()
+expect(redis.discard()).is<'OK'>()
+expect(cluster.get('k')).is<string | null>()
+expect(cluster.del(texts)).is<number>()
+expectValue(cluster.pipeline().get('k')).is<ChainableCommander>()
+for (const [error, result] of (await redis.pipeline().get('a').exec()) ?? [])
+  expectValue([error, result]).fits<unknown[]>()
+
+// --- What users write around it --------------------------------------------------------------------------------------
+declare module 'ioredis' {
+  interface RedisCommander<Context> {
+    typesTestEcho(key: string, argv: string): Result<string, Context>
+  }
+  interface ChainableCommander {
+    typesTestChained(): this
+  }
+}
+expect(redis.typesTestEcho('k', 'v')).is<string>()
+expect(cluster.typesTestEcho('k', 'v')).is<string>()
+expectValue(redis.pipeline().typesTestEcho('k', 'v').get('k')).is<ChainableCommander>()
+redis.multi().set('a', 1).typesTestChained()
+
+export class Store {
+  constructor(private readonly redis: Redis | Cluster) {}
+  async load(key: RedisKey): Promise<unknown> {
+    const found = await this.redis.get(key)
+    return found === null ? undefined : JSON.parse(found)
+  }
+  async save(key: RedisKey, value: unknown, ttl?: number): Promise<void> {
+    if (ttl) await this.redis.set(key, JSON.stringify(value), 'PX', ttl)
+    else await this.redis.set(key, JSON.stringify(value))
+  }
+  async lock(key: string): Promise<boolean> {
+    return (await this.redis.set(key, 'token', 'PX', 1000, 'NX')) === 'OK'
+  }
+  async remove(...names: string[]): Promise<number> {
+    const batch = this.redis.multi()
+    for (const name of names) batch.del(name)
+    const results = await batch.exec()
+    return results?.reduce((sum, [, count]) => sum + (count as number), 0) ?? 0
+  }
+}
+/** Hands an optional callback on. */
+export const remove = (names: string[], callback?: Callback<number>) => redis.expire(names[0] ?? '', amount, callback)
+export const getter: (key: string) => Promise<string | null> = key => redis.get(key)
+export const partial: Pick<Redis, 'get' | 'del' | 'set'> = redis
+export const parameters: Parameters<Redis['get']>[0] = bytes
+
+// --- Calls that are wrong --------------------------------------------------------------------------------------------
+// @ts-expect-error no key
+redis.get()
+// @ts-expect-error a number is no key
+redis.get(5)
+// @ts-expect-error an object is no key
+redis.get({})
+// @ts-expect-error neither is null
+redis.get(null)
+// @ts-expect-error nor undefined
+redis.get(undefined)
+// @ts-expect-error a key too many
+redis.get('a', 'b')
+// @ts-expect-error no value
+redis.set('k')
+// @ts-expect-error an object is no value
+redis.set('k', { a: 1 })
+// @ts-expect-error nor is a boolean
+redis.set('k', true)
+// @ts-expect-error no such option
+redis.set('k', 'v', 'EXP', 10)
+// @ts-expect-error no time
+redis.set('k', 'v', 'EX')
+// @ts-expect-error a time that is no number
+redis.set('k', 'v', 'EX', {})
+// @ts-expect-error not both
+redis.set('k', 'v', 'NX', 'XX')
+// @ts-expect-error no callback
+redis.set('k', 'v', 'EX', 10, {})
+// @ts-expect-error a number is no key
+redis.del(1)
+// @ts-expect-error nor in a list
+redis.del('a', 1)
+// @ts-expect-error nor is undefined
+redis.del('a', undefined as string | undefined)
+// @ts-expect-error an object is no key
+redis.mget({})
+// @ts-expect-error no key
+redis.hset()
+// @ts-expect-error an object is no key
+redis.hset({}, 'f', 'v')
+// @ts-expect-error no field
+redis.hget('k')
+// @ts-expect-error no such condition
+redis.expire('k', 10, 'ZZ')
+// @ts-expect-error no time
+redis.expire('k')
+// @ts-expect-error an object is no member
+redis.sadd('k', { a: 1 })
+// @ts-expect-error an object is no element
+redis.lpush('k', {})
+// @ts-expect-error no such side
+redis.lmove('a', 'b', 'UP', 'DOWN')
+// @ts-expect-error no range
+redis.lrange('k')
+// @ts-expect-error no cursor
+redis.scan()
+// @ts-expect-error no pattern
+redis.scan(0, 'MATCH')
+// @ts-expect-error no such option
+redis.scan(0, 'FILTER', 'a*')
+// @ts-expect-error no such option
+redis.zrange('k', 0, '-1', 'WITHVALUES')
+// @ts-expect-error no range
+redis.zrange('k')
+// @ts-expect-error no such subcommand
+redis.client('FOO')
+// @ts-expect-error no such subcommand
+redis.xgroup('MAKE', 'k', 'g', '$')
+// @ts-expect-error no group
+redis.xgroup('CREATE', 'k')
+// @ts-expect-error no such strategy
+redis.xtrim('k', 'LEN', 10)
+// @ts-expect-error no streams
+redis.xread('COUNT', 10)
+// @ts-expect-error no such operation
+redis.bitop('NAND', 'd', 'a')
+// @ts-expect-error no number of keys
+redis.eval('return 1')
+// @ts-expect-error a callback of the wrong type
+redis.incr('k', (_error: Error | null | undefined, n: string) => void n)
+// @ts-expect-error no such command
+redis.gett('k')
+// @ts-expect-error the reply is a number
+expect(redis.incr('k')).is<string>()
+// @ts-expect-error the reply may be null
+expect(redis.get('k')).fits<string>()
