@@ -32,6 +32,18 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          name: 'dependents',
+          include: ['test/dependents/**/*.test.ts', 'test/package/**/*.test.ts'],
+          globalSetup: ['test/dependents/support/global-setup.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
           name: 'compat',
           include: ['test/compat/**/*.test.ts'],
           pool: 'forks',

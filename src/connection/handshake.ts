@@ -34,7 +34,7 @@ export interface HandshakeStep {
 }
 
 /** Name and version as CLIENT LIST shows them. */
-export const library = { name: 'slotwise', version: '0.1.0' }
+export const library = { name: 'slotwise', version: '6.0.0' }
 
 /** The steps for one protocol version, in the order in which they are written, all at once. */
 export function handshakeSteps(options: HandshakeOptions, protocol: 2 | 3): HandshakeStep[] {

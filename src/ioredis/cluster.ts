@@ -5,15 +5,7 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import { EventEmitter } from 'node:events'
-import {
-  type Argument,
-  Client,
-  CommandFlag,
-  type CommandName,
-  type Node,
-  type Outcome,
-  SlotwiseError,
-} from '../core.js'
+import { type Argument, Client, type CommandName, type Node, type Outcome, SlotwiseError } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { ClusterEvents } from './cluster-events.js'
 import {
@@ -257,8 +249,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     try {
       // A transaction's slot is that of all its keys.
       slot = command.group === null ? (node?.slot ?? command.route) : command.slotHint
-      if (command.group === null && (command.resolved().spec.flags & CommandFlag.session) !== 0)
-        throw sessionOnly(command)
+      if (command.group === null && needsOwnConnection(command)) throw sessionOnly(command)
     } catch (error) {
       command.reject(error as Error)
       return command.promise
@@ -363,6 +354,18 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   silentEmit(event: string, ...args: unknown[]): boolean {
     return Redis.prototype.silentEmit.call(this as unknown as Redis, event, ...args)
   }
+}
+
+const ownConnection = new Set(
+  'multi exec discard watch unwatch monitor reset quit subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe'.split(
+    ' ',
+  ),
+)
+
+/** On a connection that others share it would disturb them. */
+function needsOwnConnection({ name, args }: Command): boolean {
+  const lower = name.toLowerCase()
+  return ownConnection.has(lower) || (lower === 'client' && String(args[0]).toLowerCase() === 'reply')
 }
 
 function sessionOnly(command: Command): Error {
