@@ -287,8 +287,12 @@ export class Client {
    * Ends every connection from this side: what is written may still be answered, everything else fails with SLOTWISE_CLOSED.
    * @returns when the last socket has closed, after `drainTimeoutMs` at the latest
    */
-  async finish(): Promise<void> {
-    if (this.#state === 'closing' || this.#state === 'closed') return this.close()
+  finish(): Promise<void> {
+    this.#closing ??= this.#state === 'closed' ? this.#close() : this.#finish()
+    return this.#closing
+  }
+
+  async #finish(): Promise<void> {
     this.#to('closing')
     const reason = closedError()
     this.#refresher?.stop()

@@ -31,8 +31,11 @@ function deadlineMs(command: Command): number {
   return limits.length === 0 ? noTimeoutMs : Math.min(Math.ceil(Math.min(...limits)), longestTimeoutMs)
 }
 
-/** Sends the command; its promise is settled by what comes back. */
-export function launch(command: Command, sender: Sender): void {
+/**
+ * Sends the command; its promise is settled by what comes back.
+ * @param watched somebody may yet replace the command's resolve and reject
+ */
+export function launch(command: Command, sender: Sender, watched = false): void {
   let name: CommandName
   try {
     name = command.resolved()
@@ -41,7 +44,7 @@ export function launch(command: Command, sender: Sender): void {
     return
   }
   const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noTimeoutMs : deadlineMs(command)
-  if (command.isDirect)
+  if (command.isDirect && !watched)
     sender.submit(name, command.argsToSend, command.callFlags, timeoutMs, command.receiver, command.slotHint)
   else {
     const flags = command.callFlags | CallFlag.errorAsValue

@@ -272,7 +272,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     if (command instanceof ScriptCommand) command.choose(command.knownScripts ?? this.knownScripts)
     if (command.name === 'select') this.onSelect(command)
     if (command.group !== null) command.group.add(command, sender)
-    else launch(command, sender)
+    else launch(command, sender, this.sendCommand !== ownSendCommand)
   }
 
   /** Whether the command may be sent now; has dealt with it where it may not. */
@@ -390,6 +390,9 @@ export interface Redis<Mapping extends ReplyMapping = 'legacy'>
   extends EventEmitter,
     RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
     Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
+
+/** Tools put a function of their own in its place, and look at each command from there. */
+const ownSendCommand = Redis.prototype.sendCommand
 
 // Copied, not inherited: programs look for them on this very prototype.
 for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
