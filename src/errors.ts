@@ -82,6 +82,8 @@ Object.defineProperty(RedisError.prototype, 'name', { value: 'RedisError', confi
 export class ReplyError extends RedisError {
   /** Name of the command that was answered, when known; never its arguments. */
   declare readonly command?: string
+  /** Arguments of a step of the handshake, secrets shown as `?`; never those of a call. */
+  declare readonly args?: readonly string[]
 
   get code(): string {
     const space = this.message.indexOf(' ')

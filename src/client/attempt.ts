@@ -5,7 +5,8 @@
 // Holds   exactly one of onReady and onClosed comes first; what comes after onReady is news of the connection.
 
 import type { Socket } from 'node:net'
-import { CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Call, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { CommandFlag } from '../command/command.js'
 import type { Issuer } from '../command/issuer.js'
 import type { HandBack } from '../connection/call-queue.js'
 import { Connection, type ConnectionListener, type ConnectionOptions } from '../connection/connection.js'
@@ -86,9 +87,15 @@ export class Attempt {
     })
   }
 
-  /** The handshake is over, and the server may still be loading. */
-  get maySend(): boolean {
-    return this.#connection?.state === 'ready' && !this.#over
+  /** Sends a call that need not wait for the server to be ready, if it may be sent yet. */
+  trySend(call: Call): boolean {
+    const connection = this.#connection
+    if (connection === null || this.#over) return false
+    // What a loading server answers may go once the handshake is over; CLIENT is part of a handshake itself.
+    const early =
+      connection.state === 'ready' ? (call.spec.flags & CommandFlag.loading) !== 0 : /^CLIENT/.test(call.spec.name)
+    if (early) connection.send(call)
+    return early
   }
 
   /** The connection whose handshake is under way; null while there is none. */

@@ -182,11 +182,7 @@ export class DirectClient {
       call.fail(closedError())
       return
     }
-    // What a loading server answers need not wait for it to have loaded.
-    if (this.#attempt?.maySend === true && (call.spec.flags & CommandFlag.loading) !== 0) {
-      this.#attempt.connection?.send(call)
-      return
-    }
+    if (this.#attempt?.trySend(call) === true) return
     if (!this.#issuer.admit(call, this.#situation)) return
     this.#issuer.startAge(call)
     this.#waiting.push(call)

@@ -140,5 +140,9 @@ function withoutSecrets(reply: ReplyError, { name, args }: HandshakeStep): Reply
   const [text = ''] = reply.message.split(/,? with args beginning with/)
   const password = name === 'AUTH' ? args.at(-1) : args[1] === 'AUTH' ? args[3] : undefined
   const repeated = password !== undefined && password !== '' && text.includes(password)
-  return replyError(repeated ? `${reply.code} (not shown: it repeats the password)` : text)
+  const shown = replyError(repeated ? `${reply.code} (not shown: it repeats the password)` : text)
+  return Object.assign(shown, {
+    command: name,
+    args: args.map(arg => (password !== undefined && arg === password ? '?' : arg)),
+  })
 }

@@ -31,6 +31,7 @@ import type { ClusterStatus } from './status.js'
 import { addTransactionSupport } from './transaction.js'
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
+// biome-ignore lint/correctness/noUnusedVariables: the interface of the same name uses it
 export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander implements PipelineOwner {
   declare options: ClusterOptions
   status: ClusterStatus = 'wait'

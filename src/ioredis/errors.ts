@@ -43,6 +43,8 @@ export class ClusterAllFailedError extends RedisError {
 /** The error a command fails with, for what the core says. */
 export function translate(call: Call, error: Error): Error {
   if (error instanceof ReplyError) {
+    // What waited fails with the reply to what the connection begins with.
+    if (typeof error.command === 'object') return error
     return Object.assign(error, { command: { name: commandText(call), args: call.args } })
   }
   if (!(error instanceof SlotwiseError)) return error
@@ -75,6 +77,14 @@ export function withCause<Target extends Error>(target: Target, cause: unknown):
   return Object.defineProperty(target, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }
 
+/** An error reply to what the connection begins with, with its command as every ReplyError has it here. */
+export function ofHandshake(reply: ReplyError): ReplyError {
+  const { command = 'info', args = [] } = reply as { command?: unknown; args?: readonly string[] }
+  if (typeof command !== 'string') return reply
+  delete (reply as { args?: unknown }).args
+  return Object.assign(reply, { command: { name: command, args } })
+}
+
 /** What the `error` event shows: the operating system's own error where there is one, as programs match its `code`. */
 export function connectionError(reason: SlotwiseError, socketTimeout?: number): Error | null {
   if (reason.code === 'SLOTWISE_CLOSED') return null
@@ -93,7 +103,7 @@ export function connectionError(reason: SlotwiseError, socketTimeout?: number): 
   }
   if (reason.code === 'SLOTWISE_AUTH_FAILED' || reason.code === 'SLOTWISE_HANDSHAKE_FAILED') {
     // Without a cause it was the wrong server, and another is asked for.
-    return reason.cause instanceof Error ? reason.cause : null
+    return reason.cause instanceof ReplyError ? ofHandshake(reason.cause) : null
   }
   return reason
 }

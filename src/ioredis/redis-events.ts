@@ -11,6 +11,7 @@ import {
   CONNECTION_CLOSED_ERROR_MSG,
   connectionError,
   MaxRetriesPerRequestError,
+  ofHandshake,
   translate,
   withDetails,
 } from './errors.js'
@@ -30,6 +31,8 @@ export interface Reported {
   setStatus(status: RedisStatus, arg?: unknown): void
   silentEmit(event: string, ...args: unknown[]): boolean
   flushQueue(error: Error): void
+  /** Another attempt has begun by itself. */
+  traceRetry(): void
   emit(event: string, ...args: unknown[]): boolean
   listenerCount(event: string): number
 }
@@ -87,7 +90,9 @@ export class RedisEvents {
         if (listens()) this.#onReady()
       },
       onRetry: () => {
-        if (listens()) this.onConnecting()
+        if (!listens()) return
+        redis.traceRetry()
+        this.onConnecting()
       },
       onClosed: reason => (listens() ? this.#onClosed(reason) : null),
       onEnded: reason => {
@@ -164,7 +169,7 @@ export class RedisEvents {
     const connectorError = this.#connectorError
     const error = connectorError ?? connectionError(reason, redis.options.socketTimeout)
     // What the server has against the connection it has against what waits for one.
-    if (reason.phase === 'handshake' && reason.cause instanceof ReplyError) redis.flushQueue(reason.cause)
+    if (reason.phase === 'handshake' && reason.cause instanceof ReplyError) redis.flushQueue(ofHandshake(reason.cause))
     if (error !== null && error.message !== CONNECTION_CLOSED_ERROR_MSG) redis.silentEmit('error', error)
     if (connectorError !== null) {
       redis.flushQueue(connectorError)

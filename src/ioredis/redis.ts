@@ -24,7 +24,14 @@ import {
 import { addScanStreams } from './scan-stream.js'
 import { ScriptCommand } from './script.js'
 import type { Condition, RedisStatus } from './status.js'
-import { type CommandTraceContext, sanitizeArgs, traceCommand, traceConnect, tracesCommands } from './tracing.js'
+import {
+  type CommandTraceContext,
+  sanitizeArgs,
+  traceCommand,
+  traceConnect,
+  tracesCommands,
+  tracesConnects,
+} from './tracing.js'
 import { addTransactionSupport } from './transaction.js'
 
 /** How replies are shown: in the shapes of RESP2, or of RESP3. */
@@ -38,6 +45,7 @@ const validWhileMonitoring = new Set(Command.FLAGS.VALID_IN_MONITOR_MODE)
 const blocking = new Set(Command.FLAGS.BLOCKING_COMMANDS)
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
+// biome-ignore lint/correctness/noUnusedVariables: the interface of the same name uses it
 export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   static defaultOptions: RedisOptions = DEFAULT_REDIS_OPTIONS
   static Command = Command
@@ -126,11 +134,23 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
    * @throws Error `Redis is already connecting/connected`, or `Connection is closed.` when the first attempt fails
    */
   connect(callback?: NodeCallback<void>): Promise<void> {
-    const promise = traceConnect(
-      () => this.start(),
-      () => ({ ...this.serverAddress(), connectionEpoch: this.connectionEpoch }),
+    return asCallback(
+      this.traced(() => this.start()),
+      callback,
     )
-    return asCallback(promise, callback)
+  }
+
+  private traced(connect: () => Promise<void>): Promise<void> {
+    return traceConnect(connect, () => ({ ...this.serverAddress(), connectionEpoch: this.connectionEpoch }))
+  }
+
+  traceRetry(): void {
+    const outcome = () =>
+      new Promise<void>((resolve, reject) => {
+        this.once('ready', resolve)
+        this.once('close', () => reject(new Error(CONNECTION_CLOSED_ERROR_MSG)))
+      })
+    if (tracesConnects()) this.traced(outcome).catch(noop)
   }
 
   private start(): Promise<void> {

@@ -50,6 +50,10 @@ export function tracesCommands(): boolean {
   return watched(commandChannel as Channel<never>)
 }
 
+export function tracesConnects(): boolean {
+  return watched(connectChannel as Channel<never>)
+}
+
 export function traceCommand<T>(run: () => Promise<T>, context: CommandTraceContext): Promise<T> {
   return handled(commandChannel.tracePromise(run, context))
 }
