@@ -24,3 +24,4 @@ export { type Endpoint, tcpEndpoint, unixEndpoint } from './connection/endpoint.
 export { type HandshakeOptions, type HandshakeStep, library } from './connection/handshake.js'
 export { RedisError, replyError } from './errors.js'
 export type { Node } from './node/node.js'
+export { pause } from './turn.js'

@@ -1,9 +1,9 @@
 // slotwise: the ioredis-shaped API. `require('slotwise')` is the Redis constructor, with everything else hung on it.
 
 import { ReplyError, SlotwiseError } from './core.js'
+import { AbstractConnector } from './ioredis/abstract-connector.js'
 import { Cluster } from './ioredis/cluster.js'
 import { Command } from './ioredis/command.js'
-import { AbstractConnector } from './ioredis/connectors.js'
 import { AbortError, ClusterAllFailedError, MaxRetriesPerRequestError, RedisError } from './ioredis/errors.js'
 import { Pipeline } from './ioredis/pipeline.js'
 import { print } from './ioredis/print.js'
@@ -13,6 +13,7 @@ import { SentinelConnector } from './ioredis/sentinel-connector.js'
 import { SentinelIterator } from './ioredis/sentinel-iterator.js'
 
 Redis.Cluster = Cluster
+SentinelConnector.makeClient = options => new Redis(options)
 
 // Once the way to plug in another implementation; reading and writing it only warns.
 const promiseWarning =

@@ -9,6 +9,11 @@ export interface AtTurnEnd {
   onTurnEnd(): void
 }
 
+/** Resolves after so many milliseconds. For waits that have no other owner. */
+export function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
 export class Turn {
   #due: AtTurnEnd[] = []
   #spare: AtTurnEnd[] = []

@@ -138,7 +138,7 @@ function stepError(
  */
 function withoutSecrets(reply: ReplyError, { name, args }: HandshakeStep): ReplyError {
   const [text = ''] = reply.message.split(/,? with args beginning with/)
-  const password = name === 'AUTH' ? args.at(-1) : args[1] === 'AUTH' ? args[3] : undefined
+  const password = name.toUpperCase() === 'AUTH' ? args.at(-1) : args[1] === 'AUTH' ? args[3] : undefined
   const repeated = password !== undefined && password !== '' && text.includes(password)
   const shown = replyError(repeated ? `${reply.code} (not shown: it repeats the password)` : text)
   return Object.assign(shown, {

@@ -1,44 +1,10 @@
 // Connectors: what opens a Redis object's sockets when it does not dial its one server by itself.
 
 import type { Socket } from 'node:net'
-import { endSocket, openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
+import { openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
+import { AbstractConnector, type ConnectorLike, type ErrorEmitter } from './abstract-connector.js'
 import type { RedisOptions } from './redis-options.js'
-import { SentinelConnector } from './sentinel-connector.js'
-
-/** Reports an event of the connector's, such as `sentinelError`. */
-export type ErrorEmitter = (event: string, error: Error) => void
-
-export interface ConnectorLike {
-  /** A socket to the server, open or opening. */
-  connect(emit: ErrorEmitter): Promise<Socket>
-  /** Gives up what is under way; the socket ends. */
-  disconnect(): void
-  /** Whether the server is the one that is wanted, by its INFO. */
-  check(info: Readonly<Record<string, string>>): boolean
-}
-
-/** Base of connectors that users write. */
-export abstract class AbstractConnector implements ConnectorLike {
-  protected connecting = false
-  protected stream: Socket | undefined
-  protected readonly disconnectTimeout: number
-
-  /** @param disconnectTimeout milliseconds a socket is given to end before it is destroyed */
-  constructor(disconnectTimeout: number) {
-    this.disconnectTimeout = disconnectTimeout
-  }
-
-  abstract connect(emit: ErrorEmitter): Promise<Socket>
-
-  check(_info: Readonly<Record<string, string>>): boolean {
-    return true
-  }
-
-  disconnect(): void {
-    this.connecting = false
-    if (this.stream !== undefined) endSocket(this.stream, this.disconnectTimeout)
-  }
-}
+import { type MakeSentinelClient, SentinelConnector } from './sentinel-connector.js'
 
 /** Dials the one server that the options name. */
 export class StandaloneConnector extends AbstractConnector {
@@ -60,14 +26,18 @@ export class StandaloneConnector extends AbstractConnector {
 /** Whose connector it is. */
 export interface ConnectorOwner {
   readonly options: RedisOptions
-  disconnect(reconnect?: boolean): void
-  silentEmit(event: string, ...args: unknown[]): boolean
+  emit(event: string, ...args: unknown[]): boolean
 }
 
-/** The connector that the options ask for; null when the core is to dial the one server they name. */
-export function connectorFor(redis: ConnectorOwner): ConnectorLike | null {
-  const { options } = redis
+/**
+ * The connector that the options ask for; null when the core is to dial the one server they name.
+ * @param make makes a client of a sentinel
+ */
+export function connectorFor(owner: ConnectorOwner, make: MakeSentinelClient): ConnectorLike | null {
+  const { options } = owner
   if (options.Connector) return new options.Connector(options) as ConnectorLike
-  if (options.sentinels) return new SentinelConnector(options, redis)
-  return null
+  if (!options.sentinels) return null
+  const connector = new SentinelConnector(options, make)
+  connector.emitter = owner
+  return connector
 }

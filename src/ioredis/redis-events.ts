@@ -5,8 +5,8 @@
 // Holds   only the link made last is listened to.
 
 import { type DirectHooks, type Reply, ReplyError, type SlotwiseError } from '../core.js'
+import type { ConnectorLike } from './abstract-connector.js'
 import { Command } from './command.js'
-import type { ConnectorLike } from './connectors.js'
 import {
   CONNECTION_CLOSED_ERROR_MSG,
   connectionError,

@@ -157,8 +157,9 @@ export function parseRedisArguments(args: readonly unknown[], defaults: RedisOpt
   if (options.replyMapping === 'resp3' && options.protocol !== 3) {
     throw new Error('The "resp3" replyMapping is only supported with protocol 3')
   }
-  if (typeof options.tls === 'string')
-    throw new Error(`TLS profile "${options.tls}" is not known: give its certificate as tls.ca`)
+  const profile =
+    typeof options.tls === 'string' ? options.tls : (options.tls as { profile?: string } | undefined)?.profile
+  if (profile) throw new Error(`TLS profile "${profile}" is not known: give its certificate as tls.ca`)
   if (options.himportFieldsets !== undefined) options.himportFieldsets = frozenFieldsets(options.himportFieldsets)
   return options as RedisOptions
 }

@@ -6,10 +6,11 @@
 
 import { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
+import type { ConnectorLike } from './abstract-connector.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
-import { type ConnectorLike, connectorFor } from './connectors.js'
+import { connectorFor } from './connectors.js'
 import { CONNECTION_CLOSED_ERROR_MSG, translate } from './errors.js'
 import { type Link, launch } from './link.js'
 import { Commander } from './methods.js'
@@ -79,7 +80,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     EventEmitter.call(this as unknown as EventEmitter)
     this.options = parseRedisArguments(args.slice(0, 3), Redis.defaultOptions)
     this.makeLink = args[0]?.[linkFactory] ?? null
-    this.connector = this.makeLink === null ? connectorFor(this) : null
+    this.connector = this.makeLink === null ? connectorFor(this, options => new Redis(options)) : null
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
     if (this.options.lazyConnect) this.setStatus('wait')
     else this.connect().catch(noop)
