@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net'
 import { type Call, CallFlag, formatFlags, formatShift, noTimeoutMs, type ReplyCollector } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
-import { type ErrorDetails, ReplyError, SlotwiseError, stacklessError } from '../errors.js'
+import { ReplyError, SlotwiseError, stacklessError } from '../errors.js'
 import { createDecoder } from '../resp/create-decoder.js'
 import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type ReplySink } from '../resp/decoder.js'
 import type { KnownArray } from '../resp/known-array.js'
@@ -87,7 +87,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     this.#turn = turn
     this.#listener = listener
     this.#lastReadAt = turn.now()
-    this.#queue = new CallQueue(() => this.#situation())
+    this.#queue = new CallQueue(() => ({ endpoint: this.endpoint.key }))
     this.#outbox = new Outbox(socket, this.#queue)
     const protocol = options.handshake.protocol === 2 ? 2 : 3
     this.#decoder = this.#newDecoder(protocol)
@@ -121,10 +121,6 @@ export class Connection implements ReplySink, AtTurnEnd {
   /** For those who look at it; it is not theirs. */
   get socket(): Socket {
     return this.#socket
-  }
-
-  #situation(): ErrorDetails {
-    return { endpoint: this.endpoint.key }
   }
 
   // ---- handshake

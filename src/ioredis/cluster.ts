@@ -4,7 +4,7 @@
 // Dies    at status `end`; connect() starts it again, with another client.
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import { type Argument, Client, type CommandName, type Node, type Outcome, SlotwiseError } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { ClusterEvents } from './cluster-events.js'
@@ -20,6 +20,7 @@ import { ClusterSlots } from './cluster-slots.js'
 import type { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
+import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
 import { NodeLink, submitTransaction } from './node-link.js'
 import type { PipelineOwner } from './pipeline.js'
@@ -53,7 +54,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
    */
   constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
     super()
-    EventEmitter.call(this as unknown as EventEmitter)
+    becomeEmitter(this)
     this.startupNodes = startupNodes
     this.options = parseClusterOptions(options)
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
@@ -353,7 +354,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   silentEmit(event: string, ...args: unknown[]): boolean {
-    return Redis.prototype.silentEmit.call(this as unknown as Redis, event, ...args)
+    return emitSilently(this, event, args)
   }
 }
 
@@ -380,10 +381,6 @@ export interface Cluster<Mapping extends ReplyMapping = 'legacy'>
     RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
     Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
 
-for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
-  if (name === 'constructor') continue
-  const descriptor = Object.getOwnPropertyDescriptor(EventEmitter.prototype, name)
-  if (descriptor !== undefined) Object.defineProperty(Cluster.prototype, name, descriptor)
-}
+addEvents(Cluster.prototype)
 addTransactionSupport(Cluster.prototype)
 addScanStreams(Cluster.prototype, ['sscan', 'hscan', 'zscan'])

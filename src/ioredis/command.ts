@@ -16,6 +16,7 @@ import {
 } from '../core.js'
 import { asCallback, type NodeCallback } from './callback.js'
 import { blockingTimeoutOf, commandFlags } from './command-flags.js'
+import { sortPatterns, withPrefix } from './key-prefix.js'
 import { hasMethod } from './method-names.js'
 import type { Sender } from './sender.js'
 import {
@@ -148,7 +149,10 @@ export class Command {
     this.args = this.prepared(args)
     this.initPromise()
     const { keyPrefix } = options
-    if (keyPrefix) this.addPrefix(keyPrefix)
+    if (keyPrefix && !this.isUnknown) {
+      const indexes = [...this.keyIndexes(), ...sortPatterns(this.name, this.args)]
+      this.args = withPrefix(this.args, indexes, keyPrefix)
+    }
   }
 
   private prepared(args: readonly unknown[]): (string | Buffer)[] {
@@ -190,18 +194,6 @@ export class Command {
       this.settleError = reject
     })
     this.promise = asCallback(promise, this.callback)
-  }
-
-  private addPrefix(prefix: string | Buffer): void {
-    if (this.isUnknown) return
-    // Never the caller's own array.
-    const args = [...this.args]
-    for (const i of [...this.keyIndexes(), ...sortPatterns(this.name, args)]) {
-      const key = args[i] as string | Buffer
-      if (typeof key === 'string' && typeof prefix === 'string') args[i] = prefix + key
-      else args[i] = Buffer.concat([Buffer.from(prefix as string), Buffer.from(key as string)])
-    }
-    this.args = args
   }
 
   private keyIndexes(): number[] {
@@ -390,22 +382,6 @@ export class Command {
     else if (this.blockingTimeoutMs !== 0 && outcome.message === 'Command timed out') this.resolve(null)
     else this.reject(outcome)
   }
-}
-
-/** Positions of the patterns of SORT, which name keys, too. */
-function sortPatterns(name: string, args: readonly (string | Buffer)[]): number[] {
-  if (!/^sort(?:_ro)?$/i.test(name)) return []
-  const found: number[] = []
-  for (let i = 1; i + 1 < args.length; i++) {
-    const word = String(args[i]).toUpperCase()
-    if (word === 'LIMIT') i += 2
-    else if (word === 'STORE') i++
-    else if (word === 'BY' || word === 'GET') {
-      i++
-      if (String(args[i]) !== '#') found.push(i)
-    }
-  }
-  return found
 }
 
 /** The error with the stack of the place where its command was made. */

@@ -4,7 +4,7 @@
 // Dies    at status `end`; connect() starts it again, with another link.
 // Holds   `status` is what the link has reported last, unless its user has assigned it.
 
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
@@ -12,6 +12,7 @@ import { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { connectorFor } from './connectors.js'
 import { CONNECTION_CLOSED_ERROR_MSG, translate } from './errors.js'
+import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { type Link, launch } from './link.js'
 import { Commander } from './methods.js'
 import { RedisEvents } from './redis-events.js'
@@ -25,14 +26,7 @@ import {
 import { addScanStreams } from './scan-stream.js'
 import { ScriptCommand } from './script.js'
 import type { Condition, RedisStatus } from './status.js'
-import {
-  type CommandTraceContext,
-  sanitizeArgs,
-  traceCommand,
-  traceConnect,
-  tracesCommands,
-  tracesConnects,
-} from './tracing.js'
+import { addressOf, commandContext, traceCommand, traceConnect, tracesCommands, tracesConnects } from './tracing.js'
 import { addTransactionSupport } from './transaction.js'
 
 /** How replies are shown: in the shapes of RESP2, or of RESP3. */
@@ -77,7 +71,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   // biome-ignore lint/suspicious/noExplicitAny: any of the accepted shapes
   constructor(...args: any[]) {
     super()
-    EventEmitter.call(this as unknown as EventEmitter)
+    becomeEmitter(this)
     this.options = parseRedisArguments(args.slice(0, 3), Redis.defaultOptions)
     this.makeLink = args[0]?.[linkFactory] ?? null
     this.connector = this.makeLink === null ? connectorFor(this, options => new Redis(options)) : null
@@ -142,7 +136,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   }
 
   private traced(connect: () => Promise<void>): Promise<void> {
-    return traceConnect(connect, () => ({ ...this.serverAddress(), connectionEpoch: this.connectionEpoch }))
+    return traceConnect(connect, () => ({ ...addressOf(this.options), connectionEpoch: this.connectionEpoch }))
   }
 
   traceRetry(): void {
@@ -280,7 +274,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     } else return command.promise
     if (!tracesCommands() || command.isTraced) return command.promise
     command.isTraced = true
-    return traceCommand(() => command.promise, this.traceContext(command))
+    return traceCommand(() => command.promise, commandContext(command, this.database, this.options))
   }
 
   private showAsResp3(command: Command): void {
@@ -353,39 +347,18 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
 
   // ---- for those who look closer
 
-  serverAddress(): { serverAddress: string; serverPort: number | undefined } {
-    const { path, host, port } = this.options
-    if (path) return { serverAddress: path, serverPort: undefined }
-    return { serverAddress: host || 'localhost', serverPort: port || 6379 }
-  }
-
-  private traceContext(command: Command): CommandTraceContext {
-    return {
-      command: command.name,
-      args: sanitizeArgs(command.name, command.args),
-      database: this.condition?.select ?? this.options.db ?? 0,
-      ...this.serverAddress(),
-    }
+  private get database(): number {
+    return this.condition?.select ?? this.options.db ?? 0
   }
 
   /** Payload of the trace of a transaction. */
   _buildBatchContext(batchSize: number) {
-    const database = this.condition?.select ?? this.options.db ?? 0
-    return { batchMode: 'MULTI' as const, batchSize, database, ...this.serverAddress() }
+    return { batchMode: 'MULTI' as const, batchSize, database: this.database, ...addressOf(this.options) }
   }
 
   /** Emits only where somebody listens; an error that nobody listens for is printed. */
   silentEmit(event: string, ...args: unknown[]): boolean {
-    const [error] = args as [Error & { syscall?: string }]
-    if (event === 'error') {
-      if (this.status === 'end') return false
-      const ofConnection =
-        error?.message === CONNECTION_CLOSED_ERROR_MSG || /^(?:connect|read)$/.test(error?.syscall ?? '')
-      if (this.manuallyClosing && ofConnection) return false
-    }
-    if (this.listenerCount(event) > 0) return this.emit(event, ...args)
-    if (event === 'error' && error instanceof Error) console.error('[ioredis] Unhandled error event:', error.stack)
-    return false
+    return emitSilently(this, event, args)
   }
 
   /** Fails everything with the error, and reconnects. */
@@ -415,11 +388,6 @@ export interface Redis<Mapping extends ReplyMapping = 'legacy'>
 /** Tools put a function of their own in its place, and look at each command from there. */
 const ownSendCommand = Redis.prototype.sendCommand
 
-// Copied, not inherited: programs look for them on this very prototype.
-for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
-  if (name === 'constructor') continue
-  const descriptor = Object.getOwnPropertyDescriptor(EventEmitter.prototype, name)
-  if (descriptor !== undefined) Object.defineProperty(Redis.prototype, name, descriptor)
-}
+addEvents(Redis.prototype)
 addTransactionSupport(Redis.prototype)
 addScanStreams(Redis.prototype, ['scan', 'sscan', 'hscan', 'zscan'])

@@ -82,13 +82,36 @@ const shownArguments: readonly [names: string, count: number][] = [
   ['HSET HSETNX HMSET LSET LINSERT', 2],
 ]
 const shown = new Map(shownArguments.flatMap(([names, count]) => names.split(' ').map(name => [name, count] as const)))
-/** Commands whose arguments hold no values: names, keys, options. */
-const structural =
-  /^(?:ACL|BIT|B[LRZ]|CLIENT|CLUSTER|CONFIG|COMMAND|DECR|DEL|EVAL|EX|FUNCTION|GEO|GET|HINCR|HMGET|HSCAN|INCR|L[TRLM]|MEMORY|P[EFISTU]|RPOP|S[CDIMORSU]|XACK|X[CDGILPRT]|Z[CDILMPRS])/
+/** What the names of commands begin with whose arguments hold no values: they name keys, members of a set of choices, options. */
+const structural = (
+  'ACL BIT BL BR BZ CLIENT CLUSTER CONFIG COMMAND DECR DEL EVAL EX FUNCTION GEO GET HINCR HMGET HSCAN INCR LT LR LL LM MEMORY ' +
+  'PE PF PI PS PT PU RPOP SC SD SI SM SO SR SS SU XACK XC XD XG XI XL XP XR XT ZC ZD ZI ZL ZM ZP ZR ZS'
+).split(' ')
 
 /** A command's arguments for a trace; what may be a value or a secret is shown as `?`. */
 export function sanitizeArgs(command: string, args: readonly unknown[]): string[] {
   const name = command.toUpperCase()
-  const count = shown.get(name) ?? (structural.test(name) ? args.length : 0)
+  const count = shown.get(name) ?? (structural.some(start => name.startsWith(start)) ? args.length : 0)
   return args.map((arg, i) => (i < count ? String(arg) : '?'))
+}
+
+interface Addressed {
+  readonly path?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+}
+
+/** Where the server is, for a trace. */
+export function addressOf({ path, host, port }: Addressed): { serverAddress: string; serverPort: number | undefined } {
+  if (path) return { serverAddress: path, serverPort: undefined }
+  return { serverAddress: host || 'localhost', serverPort: port || 6379 }
+}
+
+/** Payload of the trace of a command. */
+export function commandContext(
+  { name, args }: { name: string; args: readonly unknown[] },
+  database: number,
+  server: Addressed,
+): CommandTraceContext {
+  return { command: name, args: sanitizeArgs(name, args), database, ...addressOf(server) }
 }

@@ -55,9 +55,8 @@ export class Resp3Decoder implements ReplyDecoder {
   #depth = 0
   /** True from the first byte of a top-level item to its end. */
   #begun = false
-  /** Strings as Buffers, in the current reply. */
+  /** Of the current reply: strings as Buffers; in the shapes of RESP2. */
   #asBuffers = false
-  /** In the shapes of RESP2, in the current reply. */
   #legacy = false
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
