@@ -1,9 +1,9 @@
 // One body, two implementations: the released ioredis and the built slotwise. Where slotwise differs on purpose, the test says so
-// with `deviates('id')`, and the id must stand in the register (deviations.ts), which docs/compatibility.md shows.
+// with `deviates('id')`, and the id must stand in the register (scripts/deviations.mts), which docs/compatibility.md shows.
 
 import { createRequire } from 'node:module'
 import { describe } from 'vitest'
-import { deviations } from './deviations.js'
+import { deviations } from '../../../scripts/deviations.mjs'
 
 const require = createRequire(import.meta.url)
 
