@@ -35,6 +35,12 @@ export const commandFlags = {
   BLOCK_OPTION_COMMANDS: ['xread', 'xreadgroup'],
 }
 
+/** Each list of names as an object of them. */
+export function byName(lists: Readonly<Record<string, readonly string[]>>): Record<string, Record<string, true>> {
+  const names = (list: readonly string[]) => Object.fromEntries(list.map(name => [name, true as const]))
+  return Object.fromEntries(Object.entries(lists).map(([flag, list]) => [flag, names(list)]))
+}
+
 /** Milliseconds a command blocks on the server: 0 for ever, null when it names none, undefined when it is no blocking command. */
 export function blockingTimeoutOf(commandName: string, args: readonly (string | Buffer)[]): number | null | undefined {
   if (args.length === 0) return undefined

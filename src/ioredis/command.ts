@@ -15,7 +15,7 @@ import {
   slotOf,
 } from '../core.js'
 import { asCallback, type NodeCallback } from './callback.js'
-import { blockingTimeoutOf, commandFlags } from './command-flags.js'
+import { blockingTimeoutOf, byName, commandFlags } from './command-flags.js'
 import { sortPatterns, withPrefix } from './key-prefix.js'
 import { hasMethod } from './method-names.js'
 import type { Sender } from './sender.js'
@@ -65,6 +65,7 @@ const captureResolve = (resolve: (outcome: unknown) => void): void => {
 
 export class Command {
   static FLAGS = commandFlags
+  private static readonly flagMap = byName(commandFlags)
   static _transformer = {
     argument: { ...builtinArgumentTransformers } as Record<string, ArgumentTransformer>,
     reply: { ...builtinReplyTransformers } as Record<string, ReplyTransformer>,
@@ -77,11 +78,8 @@ export class Command {
 
   /** The kinds of commands, each as an object of names. */
   static getFlagMap(): Record<string, Record<string, true>> {
-    const names = (list: readonly string[]) => Object.fromEntries(list.map(name => [name, true as const]))
-    Command.flagMap ??= Object.fromEntries(Object.entries(commandFlags).map(([flag, list]) => [flag, names(list)]))
     return Command.flagMap
   }
-  private static flagMap: Record<string, Record<string, true>> | undefined
 
   /** Changes the arguments of every command of that name, which is matched as it is spelled. */
   static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void {

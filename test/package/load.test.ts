@@ -203,6 +203,11 @@ describe('deep paths', () => {
 })
 
 describe('the deep path of the whole', () => {
+  it('is the constructor', async () => {
+    const program = `console.log(JSON.stringify(require('${name}/built') === require('${name}')))`
+    expect(await commonjs(program)).toBe(true)
+  })
+
   it('can be imported by name', async () => {
     const program = `
       import { Redis } from '${name}/built/index.js'
