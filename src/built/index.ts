@@ -1,5 +1,6 @@
-// Deep path of ioredis, kept for those who import it.
+// Deep path of ioredis, kept for those who import it: the package itself.
 
-import * as slotwise from '../index.js'
+export * from '../index.js'
+export { Redis as default } from '../index.js'
 
-export = slotwise
+module.exports = require('../index.js')

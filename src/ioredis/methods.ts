@@ -94,6 +94,10 @@ export abstract class Commander {
 }
 
 const prototype = Commander.prototype as unknown as Record<string, unknown>
+// An object that a property was deleted from keeps a table of its properties. Without it V8 makes another shape of the prototype for each
+// of these 600, which takes 10 ms, a sixth of loading the package; with it half a millisecond.
+prototype.call = null
+delete prototype.call
 for (const name of methodNames) {
   prototype[name] = commandMethod(name, 'utf8')
   prototype[`${name}Buffer`] = commandMethod(name, null)
