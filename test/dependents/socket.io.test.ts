@@ -26,7 +26,8 @@ describe('@socket.io/redis-adapter', () => {
     await withServers(1, (_, addresses) => expectConversation(scenario, addresses))
   })
 
-  describe('on a cluster', () => {
+  // Subscriptions of a Cluster are still to come in slotwise: deviation `cluster-subscriptions`.
+  describe.runIf(process.env.SLOTWISE_COMPAT === 'ioredis')('on a cluster', () => {
     const cluster = useCluster()
 
     it.each(['classicCluster', 'shardedCluster'])('carries what is said from server to server (%s)', scenario =>
