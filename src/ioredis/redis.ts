@@ -7,6 +7,7 @@
 import type { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
+import { limitBlocking } from './blocking-limit.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
@@ -37,7 +38,6 @@ export const linkFactory = Symbol('linkFactory')
 
 const validWhileSubscribed = new Set(Command.FLAGS.VALID_IN_SUBSCRIBER_MODE)
 const validWhileMonitoring = new Set(Command.FLAGS.VALID_IN_MONITOR_MODE)
-const blocking = new Set(Command.FLAGS.BLOCKING_COMMANDS)
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the methods of an EventEmitter are copied below
 // biome-ignore lint/correctness/noUnusedVariables: the interface of the same name uses it
@@ -47,7 +47,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   // biome-ignore lint/suspicious/noExplicitAny: set by the entry, as Cluster stands on Redis
   static Cluster: any
 
-  static createClient(...args: unknown[]): Redis {
+  static createClient(...args: ConstructorParameters<typeof Redis>): Redis {
     return new Redis(...args)
   }
 
@@ -68,12 +68,27 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   private readonly makeLink: (() => Link) | null
   private readonly reports = new RedisEvents(this)
 
-  // biome-ignore lint/suspicious/noExplicitAny: any of the accepted shapes
-  constructor(...args: any[]) {
+  /**
+   * Connects to one server, at once unless `lazyConnect` is set. What is said first counts; a number is always the port.
+   *
+   * @param port 1 to 65535; default 6379
+   * @param host name or address; default `localhost`
+   * @param path a Unix socket's path, a port, `host:port`, or a `redis://` or `rediss://` URL
+   * @throws Error `Invalid argument x`, or where an option cannot be
+   */
+  constructor(port: number, host: string, options: RedisOptions)
+  constructor(path: string, options: RedisOptions)
+  constructor(port: number, options: RedisOptions)
+  constructor(port: number, host: string)
+  constructor(options: RedisOptions)
+  constructor(port: number)
+  constructor(path: string)
+  constructor()
+  constructor(...args: readonly unknown[]) {
     super()
     becomeEmitter(this)
     this.options = parseRedisArguments(args.slice(0, 3), Redis.defaultOptions)
-    this.makeLink = args[0]?.[linkFactory] ?? null
+    this.makeLink = (args[0] as { [linkFactory]?: () => Link } | undefined)?.[linkFactory] ?? null
     this.connector = this.makeLink === null ? connectorFor(this, options => new Redis(options)) : null
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
     if (this.options.lazyConnect) this.setStatus('wait')
@@ -267,7 +282,8 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     if (typeof options.commandTimeout === 'number') command.setTimeout(options.commandTimeout)
     command.protocol = this.condition?.protocol ?? 3
     if (options.replyMapping === 'resp3') this.showAsResp3(command)
-    if (typeof options.blockingTimeout === 'number' && blocking.has(command.name)) this.limitBlocking(command)
+    // What waits for a connection does not block on a server.
+    if (options.blockingTimeout) limitBlocking(command, options, this.link?.state === 'ready')
     if (command.sender !== null) this.launch(command, command.sender)
     else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
       this.launch(command, this.link as Link)
@@ -328,16 +344,6 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     command.promise.then(() => {
       if (link !== null) link.database = database
     }, noop)
-  }
-
-  private limitBlocking(command: Command): void {
-    const { blockingTimeout, blockingTimeoutGrace } = this.options
-    if (blockingTimeout === undefined || blockingTimeout <= 0) return
-    const own = command.extractBlockingTimeout()
-    if (own === undefined) return
-    // What waits for a connection does not block on a server.
-    const waits = this.link?.state !== 'ready'
-    command.setBlockingTimeout(own && !waits ? own + (blockingTimeoutGrace ?? 100) : blockingTimeout)
   }
 
   /** Fails what waits for a connection. */
