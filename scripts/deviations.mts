@@ -39,6 +39,11 @@ export const deviations = {
     what: 'A MOVED reply makes ioredis re-point the whole range that shares its slot list, and refresh once more; slotwise re-points the one slot, and asks for the topology at most once a second.',
     why: 'A resharding cluster is not asked more often the more it is used.',
   },
+  'cluster-down-patience': {
+    what: 'ioredis tries a command 16 times (`maxRedirections`) after CLUSTERDOWN and the like, which is 1.6 s; slotwise ten times as often.',
+    why: 'A failover takes longer than that: a cluster notices the loss of a node after 15 s by default.',
+    restore: '`commandTimeout` in `redisOptions`',
+  },
   'nodes-are-redialled': {
     what: 'ioredis drops a node whose connection is lost (`clusterNodeRetryStrategy: null`); slotwise redials the nodes of a Cluster until the topology no longer names them, and takes no notice of that option.',
     why: 'A restarted node is of use again without waiting for an error.',

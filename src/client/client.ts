@@ -158,6 +158,12 @@ export class Client {
     else this.#router.dispatch(call)
   }
 
+  /** Keeps what is called (true), until it is let go (false), for an API that knows better when the cluster is of use. */
+  set onHold(holds: boolean) {
+    if (holds) this.#router.hold()
+    else this.#router.release()
+  }
+
   /** Who serves what, for an API built on top of this one. */
   get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries'> {
     return this.#topology

@@ -138,8 +138,8 @@ export type ClientConfig = Record<NumberName, number> & {
   resend: ResendMode
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
-  /** Tries after a pause count against `maxRedirects`. */
-  countRetries?: boolean
+  /** Tries after a pause that a call may get; see RouterOptions. */
+  maxRetries?: number
   /** Looks up where the cluster's seeds are; they are tried in the order given. */
   findSeeds?: () => Promise<readonly Endpoint[]>
   dial?: Pick<DialOptions, 'noDelay' | 'family' | 'lookup'>

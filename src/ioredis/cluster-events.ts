@@ -13,7 +13,9 @@ const unavailable = 'None of startup nodes is available'
 
 /** A node's Redis object, as far as it is told of. */
 interface Handle {
+  readonly status: string
   setStatus(status: 'close' | 'end'): void
+  cluster(subcommand: 'INFO'): Promise<unknown>
   adoptReady(): void
 }
 
@@ -134,13 +136,14 @@ export class ClusterEvents {
     const cluster = this.#cluster
     this.#checking = true
     const own = this.#current
-    const info = (cluster as unknown as { cluster(...args: string[]): Promise<string> }).cluster('INFO')
+    const node = cluster.nodes().find(handle => handle.status === 'ready')
+    const info = node === undefined ? Promise.reject(new Error('No node is ready')) : node.cluster('INFO')
     info.then(
       text => {
         if (own !== this.#current) return
         this.#checking = false
         if (cluster.status !== 'connect') return
-        if (/^cluster_state:fail/m.test(text)) this.#waitForOrder()
+        if (/^cluster_state:fail/m.test(String(text))) this.#waitForOrder()
         else this.#onUsable()
       },
       () => {
@@ -155,6 +158,7 @@ export class ClusterEvents {
   #waitForOrder(): void {
     const cluster = this.#cluster
     cluster.setStatus('close')
+    this.#hold(true)
     cluster.retryAttempts++
     const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, cluster.retryAttempts)
     if (typeof delayMs !== 'number') {
@@ -170,6 +174,7 @@ export class ClusterEvents {
     cluster.retryAttempts = 0
     this.#lastNodeError = null
     cluster.setStatus('ready')
+    this.#hold(false)
   }
 
   #onAllFailed(reason: SlotwiseError): number | null {
@@ -179,6 +184,7 @@ export class ClusterEvents {
     const error = new ClusterAllFailedError(ClusterAllFailedError.defaultMessage, last)
     cluster.silentEmit('error', Object.assign(error, { cause: reason }))
     cluster.setStatus('close')
+    this.#hold(true)
     cluster.callDelayed(this.closeError())
     const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts)
     if (typeof delayMs !== 'number') {
@@ -205,6 +211,12 @@ export class ClusterEvents {
 
   get #client(): Client | null {
     return this.#cluster.currentClient
+  }
+
+  /** Commands wait as long as the cluster is not in order. */
+  #hold(holds: boolean): void {
+    const client = this.#client
+    if (client !== null) client.onHold = holds
   }
 
   #end(): void {

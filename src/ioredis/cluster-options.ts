@@ -155,7 +155,7 @@ export function clusterConfig(
   return {
     ...config,
     ...connectionDetails(redisOptions, onReport),
-    countRetries: true,
+    maxRetries: config.maxRedirects,
     ...(locate !== undefined && { locate }),
     ...(names.length > 0 && { seeds: [], findSeeds: () => findSeeds(options, nodes, names) }),
   }

@@ -104,6 +104,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
         else reject(error)
       }
       const onReady = () => settle(null)
+      // Once the slots are known it is a matter of time.
+      this.once('refresh', () => this.off('close', onClose))
       const onClose = () => settle(this.reports.closeError())
       this.once('ready', onReady)
       this.once('close', onClose)
@@ -130,6 +132,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     )
     const client = new Client(config, this.reports.observer())
     this.core = client
+    // As in ioredis: nothing is sent before the cluster is known to be in order.
+    client.onHold = true
     this.table = new ClusterSlots(client)
     client.refresh().catch(noop)
   }

@@ -21,8 +21,11 @@ export interface RouterOptions {
   maxRedirects: number
   /** Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN, in milliseconds. */
   retryDelayMs: number
-  /** Tries after a pause count as redirects do. By default only the deadline ends them. */
-  countRetries?: boolean
+  /**
+   * Tries after a pause that a call may get: so many after TRYAGAIN, ten times as many while the cluster is not in order, as a failover
+   * takes its time. By default only the deadline ends them.
+   */
+  maxRetries?: number
   resend: ResendMode
 }
 
@@ -47,6 +50,7 @@ export class Router {
   #pauseReason: Error | null = null
   /** Slots with a call in the pause. */
   readonly #held = new Set<number>()
+  #onHold = false
   #stopReason: SlotwiseError | null = null
   /** MOVED replies followed. */
   moved = 0
@@ -67,6 +71,10 @@ export class Router {
   /** Sends the call to the node that serves its slot, or keeps it until there is one. */
   dispatch(call: Call): void {
     const slot = call.slot
+    if (this.#onHold && !call.has(CallFlag.pinned)) {
+      this.#park(call)
+      return
+    }
     if (this.#held.size !== 0 && this.#held.has(slot)) {
       this.#pause(call)
       return
@@ -87,6 +95,17 @@ export class Router {
     call.failWith('SLOTWISE_CONNECTION_LOST', `${endpoint} has left the cluster`, { endpoint, phase: 'queue' })
   }
 
+  /** Keeps every call but those for one certain node, until release(). */
+  hold(): void {
+    this.#onHold = true
+  }
+
+  release(): void {
+    if (!this.#onHold) return
+    this.#onHold = false
+    this.onMapChanged()
+  }
+
   #park(call: Call): void {
     if (this.#stopReason !== null) {
       call.fail(this.#stopReason)
@@ -95,7 +114,7 @@ export class Router {
     if (!this.#issuer.admit(call, this.#listener.situation)) return
     this.#issuer.startAge(call)
     this.#parked.push(call)
-    this.#listener.onEvidence('urgent', null)
+    if (!this.#onHold) this.#listener.onEvidence('urgent', null)
   }
 
   // ---- what comes back
@@ -113,7 +132,11 @@ export class Router {
     call.markUnsent(false, error)
     if (outcome.kind === 'retry') {
       if (outcome.stale) this.#listener.onEvidence('urgent', null)
-      if (this.#options.countRetries === true && !this.#countRedirect(node, call, error)) return
+      const { maxRetries = Infinity } = this.#options
+      if ((call.extras?.retries ?? 0) > (outcome.stale ? 10 : 1) * maxRetries) {
+        this.#failTossed(node, call, error)
+        return
+      }
       this.retries++
       this.#pause(call)
       return
@@ -128,9 +151,14 @@ export class Router {
     const extras = (call.extras ??= {})
     extras.redirects = (extras.redirects ?? 0) + 1
     if (extras.redirects <= this.#options.maxRedirects) return true
-    const message = `Redirected ${extras.redirects} times, last: ${error.message}`
-    call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
+    this.#failTossed(node, call, error)
     return false
+  }
+
+  #failTossed(node: Node, call: Call, error: ReplyError): void {
+    const { redirects = 0, retries = 0 } = call.extras ?? {}
+    const message = `Redirected ${redirects} times, tried again ${retries - redirects} times, last: ${error.message}`
+    call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
   }
 
   #onMoved(node: Node, call: Call, redirect: Redirect): void {
@@ -203,7 +231,7 @@ export class Router {
 
   /** Calls that nobody serves still wait: there is reason to ask again. */
   get hasParked(): boolean {
-    return this.#parked.unsent !== 0
+    return !this.#onHold && this.#parked.unsent !== 0
   }
 
   // ---- the pause
