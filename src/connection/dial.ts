@@ -134,6 +134,7 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
  * @param limitMs what the peer is given, in milliseconds
  */
 export function endSocket(socket: Socket, limitMs: number): void {
+  if (socket.closed) return
   const timer = setTimeout(() => socket.destroy(), limitMs)
   socket.once('close', () => clearTimeout(timer))
   socket.end()
