@@ -182,8 +182,10 @@ describe('load through a complete migration', () => {
       expect(await client.execute('SET', [keyIn(slot, `token ${caller}`), token])).toBe('OK')
       expect(await client.execute('GET', [keyIn(slot, `token ${caller}`)])).toBe(token)
     })
+    // Some slots before their keys are there: only for a key that is missing is there an ASK.
+    for (const slot of moving.slice(0, 10)) await test.cluster.beginMigration(slot, from, to)
     const load = startLoad(callers, 1)
-    for (const slot of moving) await test.cluster.beginMigration(slot, from, to)
+    for (const slot of moving.slice(10)) await test.cluster.beginMigration(slot, from, to)
     await eventually(() => expect(client.inspect().redirects.ask).toBeGreaterThan(20))
     for (const slot of moving) {
       // Key by key, so that there are calls for every state of the slot.
