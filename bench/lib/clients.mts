@@ -79,7 +79,7 @@ async function openFacade(addresses: readonly string[]): Promise<BenchClient> {
     getMany: keys => {
       const pipeline = api.pipeline()
       for (const key of keys) pipeline.get(key)
-      return pipeline.exec()
+      return pipeline.exec().then((results: [unknown, unknown][]) => results.map(([, reply]) => reply))
     },
     close: () => api.quit(),
   }
