@@ -44,6 +44,10 @@ export const deviations = {
     why: 'A failover takes longer than that: a cluster notices the loss of a node after 15 s by default.',
     restore: '`commandTimeout` in `redisOptions`',
   },
+  'startup-node-options': {
+    what: 'Options in the object of a startup node (a password, a name) are for that node alone in ioredis; in slotwise those of the first startup node are for all nodes, where `redisOptions` does not say otherwise.',
+    why: 'A node that the cluster names later could not be logged in to otherwise.',
+  },
   'nodes-are-redialled': {
     what: 'ioredis drops a node whose connection is lost (`clusterNodeRetryStrategy: null`); slotwise redials the nodes of a Cluster until the topology no longer names them, and takes no notice of that option.',
     why: 'A restarted node is of use again without waiting for an error.',

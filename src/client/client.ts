@@ -208,16 +208,15 @@ export class Client {
     for (const node of this.#topology.nodes) node.open()
   }
 
-  /** Looks the seeds up once more, after a pause. */
-  findSeedsAgain(pauseMs: number): void {
-    const { findSeeds } = this.#config
-    if (findSeeds !== undefined) this.#outage.pause(pauseMs, () => void this.#findSeeds(findSeeds))
+  /** Has other seeds from now on, once they have been found; after a pause, in milliseconds. */
+  reseed(find: () => Promise<readonly Endpoint[]>, pauseMs: number): void {
+    this.#outage.pause(pauseMs, () => void this.#findSeeds(find))
   }
 
   async #findSeeds(find: () => Promise<readonly Endpoint[]>): Promise<void> {
     try {
       this.#topology.seeds = await find()
-      if (this.#state === 'starting') this.#refresher?.ring('urgent')
+      this.#refresher?.ring('urgent')
     } catch (error) {
       this.#observer.onNoSeeds?.(error as Error)
     }

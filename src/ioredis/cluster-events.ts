@@ -4,7 +4,8 @@
 // Dies    with it.
 // Holds   only the client made last is listened to.
 
-import type { Client, ClientObserver, Node, SlotwiseError } from '../core.js'
+import { type Client, type ClientObserver, type Node, pause, type SlotwiseError } from '../core.js'
+import { noop } from './callback.js'
 import type { ClusterOptions } from './cluster-options.js'
 import { ClusterAllFailedError, connectionError, translate } from './errors.js'
 import type { ClusterStatus } from './status.js'
@@ -36,6 +37,9 @@ export interface ReportedCluster {
   onTopologyChanged(): void
   callDelayed(error?: Error): void
   refreshSlotsCache(): void
+  connect(): Promise<void>
+  failStart(error: Error): void
+  reseed(pauseMs: number): void
 }
 
 export class ClusterEvents {
@@ -94,11 +98,13 @@ export class ClusterEvents {
       },
       onAllFailed: reason => (listens() ? this.#onAllFailed(reason) : null),
       onRetry: () => {
-        if (listens() && cluster.status === 'reconnecting') cluster.setStatus('connecting')
+        if (!listens() || cluster.status !== 'reconnecting') return
+        cluster.setStatus('connecting')
+        // Names may have other addresses by now, and the strategy may have named others.
+        cluster.reseed(0)
       },
       onNoSeeds: error => {
         if (!listens()) return
-        this.#lastNodeError = error
         this.#retryFromTheStart(error)
       },
       translate: (call, error) => {
@@ -199,14 +205,18 @@ export class ClusterEvents {
   /** The startup nodes' names could not be looked up. */
   #retryFromTheStart(error: Error): void {
     const cluster = this.#cluster
+    cluster.failStart(error)
     cluster.setStatus('close')
     cluster.callDelayed(error)
     const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, error)
-    if (typeof delayMs !== 'number') this.#end()
-    else {
-      cluster.setStatus('reconnecting')
-      this.#client?.findSeedsAgain(Math.max(0, delayMs))
+    if (typeof delayMs !== 'number') {
+      this.#end()
+      return
     }
+    cluster.setStatus('reconnecting')
+    void pause(Math.max(0, delayMs)).then(() => {
+      if (cluster.status === 'reconnecting') cluster.connect().catch(noop)
+    })
   }
 
   get #client(): Client | null {
@@ -225,12 +235,9 @@ export class ClusterEvents {
     this.#cluster.setStatus('end')
   }
 
-  /** No client could be made at all. */
+  /** No client could be made at all; whoever has asked for it goes on first. */
   onImpossible(error: Error): void {
-    this.#lastNodeError = error
-    this.#cluster.setStatus('close')
-    this.#cluster.callDelayed(error)
-    this.#cluster.setStatus('end')
+    queueMicrotask(() => this.#retryFromTheStart(error))
   }
 
   /** Its user wants another connection to everything. */

@@ -186,12 +186,18 @@ async function findSeeds(
         )
         return
       }
-      // Lower priority values first; the core spreads over what it finds.
+      // Lower priority values first; the first whose name is found will do.
       const sorted = (await records(name)).sort((a, b) => a.priority - b.priority || b.weight - a.weight)
-      found.set(
-        name,
-        await Promise.all(sorted.map(async record => tcpEndpoint(await address(record.name), record.port))),
-      )
+      let failure: unknown
+      for (const record of sorted) {
+        try {
+          found.set(name, [tcpEndpoint(await address(record.name), record.port)])
+          return
+        } catch (error) {
+          failure = error
+        }
+      }
+      throw failure ?? new Error(`No SRV records for ${name}`)
     }),
   )
   const seeds = nodes.flatMap(({ host, port }) => found.get(host) ?? [tcpEndpoint(host, port)])

@@ -5,7 +5,7 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import type { EventEmitter } from 'node:events'
-import { type Argument, Client, type CommandName, type Node, type Outcome, SlotwiseError } from '../core.js'
+import { type Argument, Client, type ClientConfig, type CommandName, type Node, type Outcome } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { ClusterEvents } from './cluster-events.js'
 import {
@@ -23,6 +23,7 @@ import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
 import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
 import { NodeLink, submitTransaction } from './node-link.js'
+import { needsOwnConnection, sessionOnly } from './own-connection.js'
 import type { PipelineOwner } from './pipeline.js'
 import { linkFactory, Redis, type ReplyMapping } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
@@ -37,7 +38,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   declare options: ClusterOptions
   status: ClusterStatus = 'wait'
   readonly isCluster = true
-  readonly startupNodes: readonly ClusterNode[]
+  /** May be changed; the next attempt takes them. */
+  startupNodes: readonly ClusterNode[]
   /** Attempts since the cluster was last usable. */
   retryAttempts = 0
   connectionEpoch = 0
@@ -46,6 +48,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   private readonly reports = new ClusterEvents(this)
   private readonly handles = new Map<Node, Redis>()
   private table = new ClusterSlots(null)
+  /** Rejects the connect() under way. */
+  failStart: (error: Error) => void = noop
   private delayed: ((error?: Error) => void)[] = []
 
   /**
@@ -104,6 +108,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
         else reject(error)
       }
       const onReady = () => settle(null)
+      this.failStart = settle
       // Once the slots are known it is a matter of time.
       this.once('refresh', () => this.off('close', onClose))
       const onClose = () => settle(this.reports.closeError())
@@ -113,7 +118,6 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       try {
         this.open()
       } catch (error) {
-        settle(error as Error)
         this.reports.onImpossible(error as Error)
       }
     })
@@ -121,21 +125,29 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
 
   private open(): void {
     if (this.core !== null && this.core.state !== 'closed' && this.core.state !== 'closing') {
-      this.core.refresh().catch(noop)
+      this.reseed(0)
       return
     }
-    if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
-      throw new Error('`startupNodes` should contain at least one node.')
-    }
-    const config = clusterConfig(this.options, startupNodeOptions(this.startupNodes), error =>
-      this.silentEmit('error', error),
-    )
-    const client = new Client(config, this.reports.observer())
+    const client = new Client(this.coreConfig(), this.reports.observer())
     this.core = client
     // As in ioredis: nothing is sent before the cluster is known to be in order.
     client.onHold = true
     this.table = new ClusterSlots(client)
     client.refresh().catch(noop)
+  }
+
+  private coreConfig(): ClientConfig {
+    if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
+      throw new Error('`startupNodes` should contain at least one node.')
+    }
+    const onReport = (error: Error) => this.silentEmit('error', error)
+    return clusterConfig(this.options, startupNodeOptions(this.startupNodes), onReport)
+  }
+
+  /** Takes the startup nodes as they are now, their names looked up anew. */
+  reseed(pauseMs: number): void {
+    const { findSeeds, seeds } = this.coreConfig()
+    this.core?.reseed(findSeeds ?? (async () => seeds), pauseMs)
   }
 
   /** Closes every connection. What has been written may still be answered; everything else fails. */
@@ -220,7 +232,9 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     let handle = this.handles.get(node)
     if (handle === undefined) {
       const { host, port } = node.endpoint
-      const options: RedisOptions = { ...this.options.redisOptions, host, port, lazyConnect: true, retryStrategy: null }
+      // What a node of a Cluster must be, whatever the options say.
+      const fixed = { enableOfflineQueue: true, readOnly: false, lazyConnect: true, retryStrategy: null }
+      const options: RedisOptions = { ...this.options.redisOptions, host, port, ...fixed }
       const factory = { [linkFactory]: () => new NodeLink(this.core as Client, node) }
       handle = new Redis({ ...options, ...factory })
       this.handles.set(node, handle)
@@ -360,24 +374,6 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   silentEmit(event: string, ...args: unknown[]): boolean {
     return emitSilently(this, event, args)
   }
-}
-
-const ownConnection = new Set(
-  'multi exec discard watch unwatch monitor reset quit subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe'.split(
-    ' ',
-  ),
-)
-
-/** On a connection that others share it would disturb them. */
-function needsOwnConnection({ name, args }: Command): boolean {
-  const lower = name.toLowerCase()
-  return ownConnection.has(lower) || (lower === 'client' && String(args[0]).toLowerCase() === 'reply')
-}
-
-function sessionOnly(command: Command): Error {
-  const name = command.name.toUpperCase()
-  const message = `${name} changes the state of its connection, which all commands of a Cluster share`
-  return new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: name })
 }
 
 export interface Cluster<Mapping extends ReplyMapping = 'legacy'>

@@ -35,7 +35,6 @@ export class NodeLink implements Link {
   readonly #client: Client
   readonly #node: Node
   database = 0
-  readonly socket = null
   readonly subscribed = 0
   readonly dialled = true
 
@@ -47,6 +46,10 @@ export class NodeLink implements Link {
   get state(): string {
     const { state } = this.#node
     return state === 'retired' ? 'ended' : state === 'waiting' ? 'connecting' : state
+  }
+
+  get socket(): unknown {
+    return this.#node.socket
   }
 
   get protocol(): 2 | 3 | null {

@@ -5,6 +5,7 @@
 // Holds   one attempt at a time, however many callers wait; a lost connection is out of reach at once; once opened it redials
 //         by itself until it is retired.
 
+import type { Socket } from 'node:net'
 import type { Call } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
@@ -86,6 +87,11 @@ export class Node {
   /** True while it has a connection, usable or ending. */
   get isOpen(): boolean {
     return this.#connection !== null
+  }
+
+  /** The open socket, for looking at; null when there is none. */
+  get socket(): Socket | null {
+    return this.#connection?.socket ?? null
   }
 
   /** Attempts that have failed in a row. */
