@@ -33,7 +33,7 @@ export interface ReportedCluster {
   nodes(): Handle[]
   handleOf(node: Node): Handle
   forget(node: Node): Handle | undefined
-  forgetAll(): void
+  forgetAll(): Handle[]
   onTopologyChanged(): void
   callDelayed(error?: Error): void
   refreshSlotsCache(): void
@@ -163,16 +163,21 @@ export class ClusterEvents {
   /** The cluster is not in order: what is called waits, and the next answer about the slots leads to another look. */
   #waitForOrder(): void {
     const cluster = this.#cluster
+    cluster.setStatus('disconnecting')
     cluster.setStatus('close')
     this.#hold(true)
     cluster.retryAttempts++
-    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, cluster.retryAttempts)
+    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, cluster.retryAttempts, undefined)
     if (typeof delayMs !== 'number') {
       this.#end()
       return
     }
     cluster.setStatus('reconnecting')
-    cluster.refreshSlotsCache()
+    void pause(Math.max(0, delayMs)).then(() => {
+      if (cluster.status !== 'reconnecting') return
+      cluster.setStatus('connecting')
+      cluster.refreshSlotsCache()
+    })
   }
 
   #onUsable(): void {
@@ -192,7 +197,7 @@ export class ClusterEvents {
     cluster.setStatus('close')
     this.#hold(true)
     cluster.callDelayed(this.closeError())
-    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts)
+    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, undefined)
     if (typeof delayMs !== 'number') {
       this.#gaveUp = true
       cluster.setStatus('end')
@@ -251,8 +256,10 @@ export class ClusterEvents {
   onClosed(): void {
     this.#current++
     const cluster = this.#cluster
-    for (const handle of cluster.nodes()) handle.setStatus('end')
-    cluster.forgetAll()
+    for (const handle of cluster.forgetAll()) {
+      cluster.emit('-node', handle)
+      handle.setStatus('end')
+    }
     cluster.callDelayed(this.closeError())
     cluster.setStatus('close')
     cluster.setStatus('end')

@@ -250,9 +250,12 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return handle
   }
 
-  forgetAll(): void {
+  /** Forgets all nodes, and returns their Redis objects. */
+  forgetAll(): Redis[] {
+    const handles = [...this.handles.values()]
     this.handles.clear()
     this.table = new ClusterSlots(null)
+    return handles
   }
 
   onTopologyChanged(): void {

@@ -218,7 +218,7 @@ describeBoth('a Cluster that starts', ({ Redis, Cluster }) => {
   })
 })
 
-describeBoth('a Cluster that ends', ({ Cluster }) => {
+describeBoth('a Cluster that ends', ({ Cluster, later }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const ready = async (options: object = {}, nodes?: unknown[]) => {
     const cluster = open(options, nodes)
@@ -247,7 +247,7 @@ describeBoth('a Cluster that ends', ({ Cluster }) => {
     expect(events).toEqual([['wait'], ['disconnecting'], ['close'], ['end']])
   })
 
-  it('while it asks for its slots, and fails connect()', async () => {
+  later('while it asks for its slots, and fails connect()', async () => {
     const server = await scripted(([name, subcommand]) =>
       name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS' ? silence : undefined,
     )
@@ -272,7 +272,7 @@ describeBoth('a Cluster that ends', ({ Cluster }) => {
     expect(events).toEqual([['disconnecting'], ['close'], ['end']])
   })
 
-  it('after two calls of disconnect() as after one', async () => {
+  later('after two calls of disconnect() as after one', async () => {
     const cluster = await ready()
     const events = recorded(cluster, ['close', 'end'])
     cluster.disconnect()
@@ -296,7 +296,7 @@ describeBoth('a Cluster that ends', ({ Cluster }) => {
     expect(cluster.status).toBe('end')
   })
 
-  it('refuses what is called while it ends', async () => {
+  later('refuses what is called while it ends', async () => {
     const cluster = await ready()
     cluster.disconnect()
     const get = failureOf(cluster.get('k'))
@@ -392,7 +392,7 @@ describeBoth('a Cluster that ends', ({ Cluster }) => {
   })
 })
 
-describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
+describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const ready = async (options: object = {}, nodes?: unknown[]) => {
     const cluster = open(options, nodes)
@@ -401,7 +401,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
   }
   const backAgain = ['reconnecting', 'connecting', 'refresh', 'connect', 'ready']
 
-  it('by disconnect(true) asks its strategy, and keeps what is called meanwhile', async () => {
+  later('by disconnect(true) asks its strategy, and keeps what is called meanwhile', async () => {
     const strategy = vi.fn(() => 1)
     const cluster = await ready({ clusterRetryStrategy: strategy })
     const events = recorded(cluster)
@@ -413,7 +413,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
     expect(strategy.mock.contexts).toEqual([cluster])
   })
 
-  it('has other connections after disconnect(true)', async () => {
+  later('has other connections after disconnect(true)', async () => {
     const cluster = await ready()
     const [before, id] = [cluster.nodes()[0], await cluster.client('ID')]
     const events = recorded(cluster, ['-node', '+node'])
@@ -426,14 +426,14 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
     expect(cluster.nodes()[0]).not.toBe(before)
   })
 
-  it('ends after disconnect(true) when its strategy gives no number', async () => {
+  later('ends after disconnect(true) when its strategy gives no number', async () => {
     const cluster = await ready({ clusterRetryStrategy: () => null })
     cluster.disconnect(true)
     await next(cluster, 'end')
     expect(cluster.status).toBe('end')
   })
 
-  it('counts anew once it was ready', async () => {
+  later('counts anew once it was ready', async () => {
     const strategy = vi.fn(() => 1)
     const cluster = await ready({ clusterRetryStrategy: strategy })
     for (let i = 0; i < 3; i++) {
@@ -472,7 +472,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
     expect(cuts).toBe(3)
   })
 
-  it('fails what was lost with a connection when it was told not to send it again', async () => {
+  later('fails what was lost with a connection when it was told not to send it again', async () => {
     const server = await scripted(([name], connection) => {
       if (name !== 'GET') return undefined
       connection.cut()
@@ -500,10 +500,10 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
   })
 })
 
-describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
+describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later }) => {
   const lazy = (nodes: unknown[], options: object = {}) => kept(new Cluster(nodes, { lazyConnect: true, ...options }))
 
-  it('tells of each of them, of the whole, and tries again as its strategy says', async () => {
+  later('tells of each of them, of the whole, and tries again as its strategy says', async () => {
     const ports = await freePorts(2)
     const strategy = vi.fn((times: number) => (times < 3 ? times : null))
     const cluster = lazy(ports, { clusterRetryStrategy: strategy })
@@ -552,7 +552,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
     await eventually(() => expect(cluster.status).toBe('end'))
   })
 
-  it('fails pipelines and transactions that wait for its slots', async () => {
+  later('fails pipelines and transactions that wait for its slots', async () => {
     const cluster = lazy(await freePorts(1), { clusterRetryStrategy: null })
     const calls = [cluster.pipeline().get('k').exec(), cluster.multi().get('k').exec()].map(failureOf)
     for (const call of calls) expect(await call).toMatchObject(unavailable)
@@ -574,7 +574,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
     expect(await get).toBe('OK')
   })
 
-  it('can be told to connect at once while it waits to try again', async () => {
+  later('can be told to connect at once while it waits to try again', async () => {
     await node().kill()
     const cluster = lazy([node().port], { clusterRetryStrategy: () => 20_000 })
     await failureOf(cluster.connect())
@@ -599,7 +599,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
     ])
   })
 
-  it('tells what a server without a cluster says', async () => {
+  later('tells what a server without a cluster says', async () => {
     const server = await scripted()
     server.layout = null
     const cluster = lazy([server.port], { clusterRetryStrategy: null })
@@ -613,7 +613,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
     expect(nodeErrors).toEqual([[lastNodeError, `127.0.0.1:${server.port}`]])
   })
 
-  it('does not wait for an answer longer than slotsRefreshTimeout', async () => {
+  later('does not wait for an answer longer than slotsRefreshTimeout', async () => {
     const server = await scripted(() => silence)
     const cluster = lazy([server.port], { clusterRetryStrategy: null, slotsRefreshTimeout: 30 })
     const failed = next(cluster, 'error')
@@ -633,12 +633,12 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module }) => {
   })
 })
 
-describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
+describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const refreshed = (cluster: Untyped) =>
     new Promise<unknown[]>(resolve => cluster.refreshSlotsCache((...args: unknown[]) => resolve(args)))
 
-  it('calls back without an error, after it has told of it', async () => {
+  later('calls back without an error, after it has told of it', async () => {
     const cluster = open()
     await next(cluster, 'ready')
     const events = recorded(cluster)
@@ -649,7 +649,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
     await next(cluster, 'refresh')
   })
 
-  it('asks once for all who ask meanwhile', async () => {
+  later('asks once for all who ask meanwhile', async () => {
     const server = await scripted()
     const cluster = open({}, [server.port])
     await next(cluster, 'ready')
@@ -663,7 +663,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
     expect(events).toEqual([['refresh']])
   })
 
-  it('fails where no node is known', async () => {
+  later('fails where no node is known', async () => {
     const cluster = open({ lazyConnect: true })
     const [error] = (await refreshed(cluster)) as [Untyped]
     expect(error).toMatchObject({ name: 'ClusterAllFailedError', message: 'Failed to refresh slots cache.' })
@@ -671,7 +671,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
     expect(cluster.status).toBe('wait')
   })
 
-  it('fails when no node answers, and the cluster goes on as it was', async () => {
+  later('fails when no node answers, and the cluster goes on as it was', async () => {
     let refuses = false
     const server = await scripted(([name, subcommand]) =>
       refuses && name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS' ? '-ERR not now\r\n' : undefined,
@@ -686,7 +686,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
     expect([cluster.status, await cluster.get('k')]).toEqual(['ready', 'value'])
   })
 
-  it('happens by itself every slotsRefreshInterval', async () => {
+  later('happens by itself every slotsRefreshInterval', async () => {
     const cluster = open({ slotsRefreshInterval: 20 })
     await next(cluster, 'ready')
     const events = recorded(cluster)
