@@ -44,6 +44,23 @@ export const deviations = {
     why: 'A failover takes longer than that: a cluster notices the loss of a node after 15 s by default.',
     restore: '`commandTimeout` in `redisOptions`',
   },
+  'waits-out-loading': {
+    what: 'LOADING, READONLY and MASTERDOWN are errors of the caller in an ioredis Cluster; slotwise tries such a command again, as after CLUSTERDOWN.',
+    why: 'They pass by themselves: a server that has restarted reads its data, a primary has become a replica, and the topology will tell who is the primary now.',
+    restore: '`commandTimeout` in `redisOptions` bounds the wait',
+  },
+  'too-many-redirections-in-pipeline': {
+    what: 'A command of a Cluster pipeline that was tried `maxRedirections` times has the last reply as its error in ioredis, and the error `Too many Cluster redirections` outside a pipeline; in slotwise it has that one in both, with the reply as `cause`.',
+    why: 'A command of a pipeline is a command like any other.',
+  },
+  'node-error-cause': {
+    what: "The event `node error` of a Cluster says `Connection is closed.` for a node that cannot be reached; slotwise gives the operating system's error (`connect ECONNREFUSED 127.0.0.1:7000`).",
+    why: 'An operator wants to know why.',
+  },
+  'no-pipeline-queue': {
+    what: '`autoPipelineQueueSize` is always 0.',
+    why: 'Everything is pipelined, and nothing is kept back for it.',
+  },
   'startup-node-options': {
     what: 'Options in the object of a startup node (a password, a name) are for that node alone in ioredis; in slotwise those of the first startup node are for all nodes, where `redisOptions` does not say otherwise.',
     why: 'A node that the cluster names later could not be logged in to otherwise.',

@@ -9,9 +9,15 @@ export interface AtTurnEnd {
   onTurnEnd(): void
 }
 
-/** Resolves after so many milliseconds. For waits that have no other owner. */
-export function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
+/** Resolves after so many milliseconds, or as soon as the signal aborts it. For waits that have no other owner. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 export class Turn {

@@ -21,7 +21,7 @@ import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
 import { type CallOptions, invalid } from './call-options.js'
 import { ConnectWaiters } from './connect-waiters.js'
-import { countCalls, type Inspection, inspectNode, type NodeInspection } from './inspection.js'
+import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
@@ -71,6 +71,10 @@ export class Client {
     this.#refresher = config.clustered
       ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
           onRefreshed: changed => this.#onRefreshed(changed),
+          onAskFailed: (node, error) => {
+            observer.onAskFailed?.(node, error)
+            this.#outage.onAskFailed(node, error)
+          },
           onRefreshFailed: error => {
             this.#onRefreshed(false)
             observer.onRefreshFailed?.(error)
@@ -142,7 +146,8 @@ export class Client {
     resolve: (outcome: Outcome) => void,
     extras: CallExtras | null = null,
   ): void {
-    if (this.#state === 'idle') this.#open()
+    // What is called on hold waits for whoever holds it, even for the first attempt.
+    if (this.#state === 'idle' && !this.#router.onHold) this.#open()
     const call = this.#issuer.issue(name, args, slot, flags | CallFlag.translated, timeoutMs, resolve)
     if (extras !== null) call.extras = extras
     if ((name.spec.flags & CommandFlag.blocking) !== 0) {
@@ -169,10 +174,14 @@ export class Client {
     return this.#topology
   }
 
-  /** Asks for the topology, and resolves when there is a newer answer than there is now. */
+  /**
+   * Asks for the topology; several who ask meanwhile ask once.
+   * @returns when it has been told
+   * @throws SLOTWISE_REFRESH_FAILED when nobody who was asked could tell it
+   */
   async refresh(): Promise<void> {
     if (this.#state === 'idle') this.#open()
-    if (this.#refresher !== null) await this.#refresher.newerThan(this.#refresher.generation)
+    await this.#refresher?.nextRound()
   }
 
   #start({ command, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
@@ -208,9 +217,10 @@ export class Client {
     for (const node of this.#topology.nodes) node.open()
   }
 
-  /** Has other seeds from now on, once they have been found; after a pause, in milliseconds. */
-  reseed(find: () => Promise<readonly Endpoint[]>, pauseMs: number): void {
-    this.#outage.pause(pauseMs, () => void this.#findSeeds(find))
+  /** Has other seeds from now on, once they have been found, and dials at once. */
+  reseed(find: () => Promise<readonly Endpoint[]>): void {
+    this.#outage.endPause()
+    void this.#findSeeds(find)
   }
 
   async #findSeeds(find: () => Promise<readonly Endpoint[]>): Promise<void> {
@@ -334,6 +344,8 @@ export class Client {
         this.#assess()
       },
       onNodeLost: (node, reason) => {
+        // Nobody loses a connection to a healthy server without a reason.
+        this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
         this.#assess()
         this.#observer.onNodeLost?.(node, reason)
       },
@@ -345,7 +357,7 @@ export class Client {
         }
         this.#assess()
         this.#observer.onDialFailed?.(node, error)
-        this.#outage.onDialFailed(node, error)
+        this.#outage.onFailed(node, error)
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
@@ -356,30 +368,17 @@ export class Client {
     if (changed) this.#router.onMapChanged()
     else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
-    if (this.#refresher?.lastError === null) this.#observer.onRefreshed?.(changed)
+    if (this.#refresher?.lastError !== null) return
+    this.#outage.onRefreshed()
+    this.#observer.onRefreshed?.(changed)
   }
 
   // ---- looking at it
 
   /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
   inspect(): Inspection {
-    const { issued, settled, budget } = this.#issuer
-    return {
-      state: this.#state,
-      issued,
-      settled,
-      ...countCalls(this.#router, this.#topology),
-      queuedBytes: budget.bytes,
-      sockets: { ...this.#ledger.counts(), total: this.#ledger.total },
-      dials: this.#gate.dials,
-      dialFailures: this.#gate.failures,
-      dialsExhausted: this.#gate.exhausted,
-      refreshes: this.#refresher?.rounds ?? 0,
-      redirects: { moved: this.#router.moved, ask: this.#router.asked },
-      retries: this.#router.retries,
-      slotsCovered: this.#topology.map.covered,
-      nodes: this.#topology.nodes.length,
-    }
+    const parts = [this.#issuer, this.#ledger, this.#gate, this.#router, this.#topology, this.#refresher] as const
+    return inspect(this.#state, ...parts)
   }
 
   /** The servers the client knows, and how it gets on with each. */

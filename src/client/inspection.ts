@@ -1,8 +1,12 @@
 // Inspection: what a client tells of itself, in plain numbers.
 
+import type { Issuer } from '../command/issuer.js'
+import type { SocketLedger } from '../connection/socket-ledger.js'
+import type { DialGate } from '../node/dial-gate.js'
 import type { Node } from '../node/node.js'
 import type { NodeState } from '../node/states.js'
 import type { Router } from '../routing/router.js'
+import type { TopologyRefresher } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
 import type { ClientState } from './states.js'
 
@@ -50,7 +54,7 @@ export interface NodeInspection {
 }
 
 /** Calls that wait and calls that have been written, counted in every queue there is. */
-export function countCalls(router: Router, topology: Topology): { queued: number; inFlight: number } {
+function countCalls(router: Router, topology: Topology): { queued: number; inFlight: number } {
   let queued = router.countQueued()
   let inFlight = 0
   for (const node of topology.allNodes()) {
@@ -59,6 +63,33 @@ export function countCalls(router: Router, topology: Topology): { queued: number
     inFlight += count.inFlight
   }
   return { queued, inFlight }
+}
+
+export function inspect(
+  state: ClientState,
+  issuer: Issuer,
+  ledger: SocketLedger,
+  gate: DialGate,
+  router: Router,
+  topology: Topology,
+  refresher: TopologyRefresher | null,
+): Inspection {
+  return {
+    state,
+    issued: issuer.issued,
+    settled: issuer.settled,
+    ...countCalls(router, topology),
+    queuedBytes: issuer.budget.bytes,
+    sockets: { ...ledger.counts(), total: ledger.total },
+    dials: gate.dials,
+    dialFailures: gate.failures,
+    dialsExhausted: gate.exhausted,
+    refreshes: refresher?.rounds ?? 0,
+    redirects: { moved: router.moved, ask: router.asked },
+    retries: router.retries,
+    slotsCovered: topology.map.covered,
+    nodes: topology.nodes.length,
+  }
 }
 
 export function inspectNode(node: Node): NodeInspection {

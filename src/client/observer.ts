@@ -16,12 +16,14 @@ export interface ClientObserver {
   onDialFailed?(node: Node, error: SlotwiseError): void
   /** The topology has been compared with a node's answer; `changed` tells whether another map is in use now. */
   onRefreshed?(changed: boolean): void
+  /** A connected node was asked for the topology, and has not told it. */
+  onAskFailed?(node: Node, error: Error): void
   onRefreshFailed?(error: SlotwiseError): void
   /**
    * Every server that is known has failed since it was last connected. Returns for how many milliseconds nobody is to be dialled, or
    * null to destroy the client.
    */
-  onAllFailed?(error: SlotwiseError): number | null
+  onAllFailed?(error: Error): number | null
   /** That pause is over. */
   onRetry?(): void
   /** The seeds could not be looked up. */

@@ -4,6 +4,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
+import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
 
@@ -138,8 +139,9 @@ export type ClientConfig = Record<NumberName, number> & {
   resend: ResendMode
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
-  /** Tries after a pause that a call may get; see RouterOptions. */
+  /** For calls without a deadline; see RouterOptions. */
   maxRetries?: number
+  retryDelaysMs?: NonNullable<RouterOptions['retryDelaysMs']>
   /** Looks up where the cluster's seeds are; they are tried in the order given. */
   findSeeds?: () => Promise<readonly Endpoint[]>
   dial?: Pick<DialOptions, 'noDelay' | 'family' | 'lookup'>

@@ -2,9 +2,9 @@
 // Owns    the list of those that have failed since any was connected, and the timer of the pause.
 // Born    with the client.
 // Dies    by stop().
-// Holds   the user is asked once for each round of failures, and never during the pause.
+// Holds   the user is asked once for each round of failures, and never during the pause. Until the topology is known, a server that
+//         cannot tell it is as good as one that cannot be reached.
 
-import type { SlotwiseError } from '../errors.js'
 import type { DialGate } from '../node/dial-gate.js'
 import type { Node } from '../node/node.js'
 import type { Topology } from '../topology/topology.js'
@@ -31,10 +31,19 @@ export class OutageWatch {
   }
 
   onNodeReady(): void {
+    if (this.#topology.view !== null) this.#failed.clear()
+  }
+
+  onRefreshed(): void {
     this.#failed.clear()
   }
 
-  onDialFailed(node: Node, error: SlotwiseError): void {
+  /** The node was connected, and has not told what the topology is. */
+  onAskFailed(node: Node, error: Error): void {
+    if (this.#topology.view === null) this.onFailed(node, error)
+  }
+
+  onFailed(node: Node, error: Error): void {
     if (this.#observer.onAllFailed === undefined || this.#pause !== null || this.#stopped) return
     this.#failed.add(node)
     if (!this.#topology.isHopeless(this.#failed)) return
@@ -45,16 +54,19 @@ export class OutageWatch {
       return
     }
     this.#gate.pause(this.#turn.now(), pauseMs)
-    this.pause(pauseMs, () => this.#observer.onRetry?.())
+    this.#pause = setTimeout(() => {
+      this.endPause()
+      this.#observer.onRetry?.()
+    }, pauseMs)
   }
 
-  /** Lets the pause pass, then does what is to be done. */
-  pause(pauseMs: number, then: () => void): void {
-    if (this.#stopped || this.#pause !== null) return
-    this.#pause = setTimeout(() => {
-      this.#pause = null
-      then()
-    }, pauseMs)
+  /** Servers may be dialled again. */
+  endPause(): void {
+    if (this.#pause === null) return
+    clearTimeout(this.#pause)
+    this.#pause = null
+    this.#gate.resume()
+    for (const node of this.#topology.nodes) node.hasten()
   }
 
   stop(): void {

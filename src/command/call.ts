@@ -46,6 +46,8 @@ export const CallFlag = {
   fragment: 1024,
   /** Its failures are translated by the client's `translate`. */
   translated: 2048,
+  /** A replica may answer it from its copy. */
+  fromReplica: 4096,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */
@@ -95,6 +97,8 @@ export interface CallExtras {
   retries?: number
   /** MOVED and ASK replies it has got. */
   redirects?: number
+  /** Connections that were lost between writing it and its reply. */
+  losses?: number
   signal?: AbortSignal
   /** The error reply or failure that made the call be tried again. */
   lastError?: Error

@@ -18,6 +18,7 @@ import type { Endpoint } from './endpoint.js'
 import { type HandshakeOptions, handshakeOutcome, handshakeReports, handshakeSteps } from './handshake.js'
 import { type LivenessLimits, liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
+import { Prelude } from './prelude.js'
 import { asText, isMonitorLine, pushKind } from './pushes.js'
 import { closing, lost } from './reasons.js'
 import type { SocketEntry } from './socket-ledger.js'
@@ -46,7 +47,7 @@ export interface ConnectionListener {
 /** A reply due for this long, with no bytes since, means that the connection makes no progress. */
 const stallMs = 250
 
-const asking = ['ASKING', []] as const
+const noArguments: readonly string[] = []
 
 export class Connection implements ReplySink, AtTurnEnd {
   #state: ConnectionState = 'handshaking'
@@ -59,6 +60,7 @@ export class Connection implements ReplySink, AtTurnEnd {
   readonly #listener: ConnectionListener
   readonly #queue: CallQueue
   readonly #outbox: Outbox
+  readonly #prelude = new Prelude()
   #decoder: ReplyDecoder
   #scheduled = false
   #lastReadAt: number
@@ -165,9 +167,8 @@ export class Connection implements ReplySink, AtTurnEnd {
 
   /** Queues the call; it is written at the end of this turn of the event loop. The connection must be ready. */
   send(call: Call): void {
-    if (call.has(CallFlag.asking)) {
-      // Its reply says nothing that the reply of the command behind it does not say.
-      this.#push(this.#issuer.issueInternal(asking[0], asking[1], noTimeoutMs, 0, ignore))
+    for (const name of this.#prelude.before(call)) {
+      this.#push(this.#issuer.issueInternal(name, noArguments, noTimeoutMs, 0, ignore))
     }
     this.#push(call)
   }

@@ -7,10 +7,17 @@
 import { type Client, type ClientObserver, type Node, pause, type SlotwiseError } from '../core.js'
 import { noop } from './callback.js'
 import type { ClusterOptions } from './cluster-options.js'
-import { ClusterAllFailedError, connectionError, translate } from './errors.js'
+import {
+  ClusterAllFailedError,
+  CONNECTION_CLOSED_ERROR_MSG,
+  connectionError,
+  translate,
+  withCause,
+  withDetails,
+} from './errors.js'
 import type { ClusterStatus } from './status.js'
 
-const unavailable = 'None of startup nodes is available'
+export const unavailable = 'None of startup nodes is available'
 
 /** A node's Redis object, as far as it is told of. */
 interface Handle {
@@ -39,7 +46,8 @@ export interface ReportedCluster {
   refreshSlotsCache(): void
   connect(): Promise<void>
   failStart(error: Error): void
-  reseed(pauseMs: number): void
+  reseed(): void
+  rebuild(): Client
 }
 
 export class ClusterEvents {
@@ -48,11 +56,20 @@ export class ClusterEvents {
   #lastNodeError: Error | null = null
   /** The slots are known, and the cluster may yet say that it is not in order. */
   #checking = false
-  /** Its user's strategy has put an end to it. */
-  #gaveUp = false
+  /** Of the client in use: what is called is sent; it was, if the client has been closed since. */
+  #life = { usable: false }
+
+  /** Ends the wait before the next attempt. */
+  #waiting: AbortController | null = null
 
   constructor(cluster: ReportedCluster) {
     this.#cluster = cluster
+  }
+
+  /** Another attempt is being made, or none will be. */
+  stopWaiting(): void {
+    this.#waiting?.abort()
+    this.#waiting = null
   }
 
   /** Why connect() has failed. */
@@ -60,11 +77,17 @@ export class ClusterEvents {
     return Object.assign(new Error(unavailable), this.#lastNodeError === null ? {} : { cause: this.#lastNodeError })
   }
 
+  /** Nobody could tell the slots. */
+  allFailed(): ClusterAllFailedError {
+    return new ClusterAllFailedError(ClusterAllFailedError.defaultMessage, this.#lastNodeError)
+  }
+
   observer(): ClientObserver {
     const cluster = this.#cluster
     const own = ++this.#current
     const listens = () => own === this.#current
-    this.#gaveUp = false
+    const life = { usable: false }
+    this.#life = life
     this.#checking = false
     return {
       onNodeAdded: node => {
@@ -73,9 +96,8 @@ export class ClusterEvents {
       onNodeRemoved: node => {
         if (!listens()) return
         const handle = cluster.forget(node)
-        if (handle === undefined) return
-        cluster.emit('-node', handle)
-        handle.setStatus('end')
+        // After the nodes that have come instead.
+        if (handle !== undefined) queueMicrotask(() => this.#onLeft(handle))
       },
       onNodeReady: node => {
         if (listens()) this.#onNodeReady(node)
@@ -93,15 +115,15 @@ export class ClusterEvents {
       onRefreshed: () => {
         if (listens()) this.#onRefreshed()
       },
-      onRefreshFailed: error => {
-        if (listens()) this.#lastNodeError = error
+      onAskFailed: (node, error) => {
+        if (listens()) this.#emitNodeError(node, askError(error))
       },
       onAllFailed: reason => (listens() ? this.#onAllFailed(reason) : null),
       onRetry: () => {
         if (!listens() || cluster.status !== 'reconnecting') return
         cluster.setStatus('connecting')
         // Names may have other addresses by now, and the strategy may have named others.
-        cluster.reseed(0)
+        cluster.reseed()
       },
       onNoSeeds: error => {
         if (!listens()) return
@@ -109,10 +131,17 @@ export class ClusterEvents {
       },
       translate: (call, error) => {
         const translated = translate(call, error)
-        if (this.#gaveUp && (error as SlotwiseError).code === 'SLOTWISE_CLOSED') translated.message = unavailable
-        return translated
+        const { code } = error as SlotwiseError
+        if (code === 'SLOTWISE_CLOSED' && !life.usable) translated.message = unavailable
+        if (code !== 'SLOTWISE_CONNECTION_LOST') return translated
+        return withDetails(new Error(CONNECTION_CLOSED_ERROR_MSG), error as SlotwiseError)
       },
     }
+  }
+
+  #onLeft(handle: Handle): void {
+    this.#cluster.emit('-node', handle)
+    handle.setStatus('end')
   }
 
   #emitNodeError(node: Node, error: Error): void {
@@ -134,30 +163,32 @@ export class ClusterEvents {
     cluster.callDelayed()
     cluster.setStatus('connect')
     if (cluster.options.enableReadyCheck === false) this.#onUsable()
-    else this.#check()
+    else void this.#check()
   }
 
-  /** Asks a node whether the cluster is in order. Source: CLUSTER INFO command page. */
-  #check(): void {
+  /** Asks whether the cluster is in order: one node, and the next one when that says nothing. Source: CLUSTER INFO command page. */
+  async #check(): Promise<void> {
     const cluster = this.#cluster
     this.#checking = true
     const own = this.#current
-    const node = cluster.nodes().find(handle => handle.status === 'ready')
-    const info = node === undefined ? Promise.reject(new Error('No node is ready')) : node.cluster('INFO')
-    info.then(
-      text => {
-        if (own !== this.#current) return
-        this.#checking = false
-        if (cluster.status !== 'connect') return
-        if (/^cluster_state:fail/m.test(String(text))) this.#waitForOrder()
-        else this.#onUsable()
-      },
-      () => {
-        if (own !== this.#current) return
-        this.#checking = false
-        if (cluster.status === 'connect') this.#waitForOrder()
-      },
-    )
+    let inOrder = false
+    for (const node of cluster.nodes().filter(({ status }) => status === 'ready')) {
+      const asked = node.cluster('INFO').then(
+        text => !/^cluster_state:fail/m.test(String(text)),
+        () => false,
+      )
+      const answered = new AbortController()
+      const limit = pause(cluster.options.slotsRefreshTimeout ?? 1000, answered.signal)
+      const answer = await Promise.race([asked, limit])
+      answered.abort()
+      if (own !== this.#current) return
+      inOrder = answer === true
+      if (answer !== undefined) break
+    }
+    this.#checking = false
+    if (cluster.status !== 'connect') return
+    if (inOrder) this.#onUsable()
+    else this.#waitForOrder()
   }
 
   /** The cluster is not in order: what is called waits, and the next answer about the slots leads to another look. */
@@ -166,15 +197,7 @@ export class ClusterEvents {
     cluster.setStatus('disconnecting')
     cluster.setStatus('close')
     this.#hold(true)
-    cluster.retryAttempts++
-    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, cluster.retryAttempts, undefined)
-    if (typeof delayMs !== 'number') {
-      this.#end()
-      return
-    }
-    cluster.setStatus('reconnecting')
-    void pause(Math.max(0, delayMs)).then(() => {
-      if (cluster.status !== 'reconnecting') return
+    this.#retry(undefined, () => {
       cluster.setStatus('connecting')
       cluster.refreshSlotsCache()
     })
@@ -188,18 +211,16 @@ export class ClusterEvents {
     this.#hold(false)
   }
 
-  #onAllFailed(reason: SlotwiseError): number | null {
+  #onAllFailed(reason: Error): number | null {
     const cluster = this.#cluster
     if (cluster.manuallyClosing) return null
-    const last = this.#lastNodeError ?? reason
-    const error = new ClusterAllFailedError(ClusterAllFailedError.defaultMessage, last)
-    cluster.silentEmit('error', Object.assign(error, { cause: reason }))
+    this.#lastNodeError ??= reason
+    cluster.silentEmit('error', withCause(this.allFailed(), reason))
     cluster.setStatus('close')
     this.#hold(true)
     cluster.callDelayed(this.closeError())
     const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, undefined)
     if (typeof delayMs !== 'number') {
-      this.#gaveUp = true
       cluster.setStatus('end')
       return null
     }
@@ -213,15 +234,7 @@ export class ClusterEvents {
     cluster.failStart(error)
     cluster.setStatus('close')
     cluster.callDelayed(error)
-    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, error)
-    if (typeof delayMs !== 'number') {
-      this.#end()
-      return
-    }
-    cluster.setStatus('reconnecting')
-    void pause(Math.max(0, delayMs)).then(() => {
-      if (cluster.status === 'reconnecting') cluster.connect().catch(noop)
-    })
+    this.#retry(error, () => cluster.connect().catch(noop))
   }
 
   get #client(): Client | null {
@@ -231,11 +244,12 @@ export class ClusterEvents {
   /** Commands wait as long as the cluster is not in order. */
   #hold(holds: boolean): void {
     const client = this.#client
+    this.#life.usable = !holds
     if (client !== null) client.onHold = holds
   }
 
   #end(): void {
-    this.#gaveUp = true
+    this.#life.usable = false
     this.#client?.destroy()
     this.#cluster.setStatus('end')
   }
@@ -245,23 +259,54 @@ export class ClusterEvents {
     queueMicrotask(() => this.#retryFromTheStart(error))
   }
 
-  /** Its user wants another connection to everything. */
+  /** Its user wants another connection to everything. What is called meanwhile waits for it. */
   reconnect(): void {
     const cluster = this.#cluster
+    const { currentClient: client } = cluster
+    if (client === null || cluster.status === 'disconnecting') return
+    cluster.setStatus('disconnecting')
+    const next = cluster.rebuild()
+    void client.finish().then(() => {
+      if (cluster.currentClient !== next || cluster.manuallyClosing) return
+      this.#forgetNodes()
+      cluster.setStatus('close')
+      this.#retry(undefined, () => cluster.connect().catch(noop))
+    })
+  }
+
+  #forgetNodes(): void {
+    for (const handle of this.#cluster.forgetAll()) this.#onLeft(handle)
+  }
+
+  /** Asks its user's strategy when to try again, and does, unless something else has been done until then. */
+  #retry(reason: Error | undefined, again: () => void): void {
+    const cluster = this.#cluster
+    const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, reason)
+    if (typeof delayMs !== 'number') {
+      this.#end()
+      return
+    }
     cluster.setStatus('reconnecting')
-    cluster.refreshSlotsCache()
+    const waiting = new AbortController()
+    this.#waiting = waiting
+    void pause(Math.max(0, delayMs), waiting.signal).then(() => {
+      if (cluster.status === 'reconnecting' && !waiting.signal.aborted) again()
+    })
   }
 
   /** The client has been closed because its user wanted so. */
   onClosed(): void {
     this.#current++
+    this.stopWaiting()
     const cluster = this.#cluster
-    for (const handle of cluster.forgetAll()) {
-      cluster.emit('-node', handle)
-      handle.setStatus('end')
-    }
+    this.#forgetNodes()
     cluster.callDelayed(this.closeError())
     cluster.setStatus('close')
     cluster.setStatus('end')
   }
+}
+
+/** What the `node error` event shows of a node that has not told the slots. */
+function askError(error: Error): Error {
+  return (error as SlotwiseError).code === 'SLOTWISE_TIMEOUT' ? withCause(new Error('timeout'), error) : error
 }

@@ -38,10 +38,13 @@ export interface ClusterOptions {
   scaleReads?: NodeRole | ((nodes: Redis[], command: Command) => Redis | Redis[])
   /** Redirects and tries after a pause that a command may get. Default 16. */
   maxRedirections?: number
+  /** Milliseconds before MOVED is followed. Default 0. */
   retryDelayOnMoved?: number
-  /** Milliseconds before a command is tried again after CLUSTERDOWN, TRYAGAIN and the like. Default 100. */
+  /** Milliseconds before a command is sent again whose connection has been lost for the second time; 0: it is never sent again. Default 100. */
   retryDelayOnFailover?: number
+  /** Milliseconds before a command is tried again after CLUSTERDOWN; 0: the error is the caller's. Default 100. */
   retryDelayOnClusterDown?: number
+  /** Milliseconds before a command is tried again after TRYAGAIN; 0: the error is the caller's. Default 100. */
   retryDelayOnTryAgain?: number
   /** Milliseconds a node has to answer who serves which slots. Default 1000. */
   slotsRefreshTimeout?: number
@@ -136,26 +139,32 @@ export function clusterConfig(
   onReport: (error: Error) => void,
 ): ClientConfig {
   const redisOptions: RedisOptions = { ...DEFAULT_REDIS_OPTIONS, ...nodes[0], ...options.redisOptions }
-  const { db: _, ...common } = redisOptions
-  const pauses = [options.retryDelayOnClusterDown, options.retryDelayOnTryAgain].filter(
-    pause => typeof pause === 'number' && pause > 0,
-  )
+  const { db: _, readOnly: __, ...common } = redisOptions
+  const periodMs = within(options.slotsRefreshInterval, 1, day, 60_000)
+  const lostMs = within(options.retryDelayOnFailover, 1, day, 0)
   const config = resolveOptions({
     ...commonOptions(common),
     cluster: nodes.map(({ host, port }) => ({ host, port })),
     maxRedirects: within(options.maxRedirections, 0, 1000, 16),
-    retryDelayMs: within(Math.min(...(pauses as number[])), 1, day, 100),
     refreshTimeoutMs: within(options.slotsRefreshTimeout, 1, day, 1000),
-    refreshPeriodMs: within(options.slotsRefreshInterval, 1, day, 60_000),
+    refreshPeriodMs: periodMs,
+    refreshMinIntervalMs: Math.min(periodMs, 1000),
     drainTimeoutMs: within(redisOptions.disconnectTimeout, 0, day, 2000),
+    ...(lostMs === 0 && { resend: 'none' as const }),
     ...options.slotwise,
   })
   const locate = locator(options.natMap)
   const names = [...new Set(nodes.map(({ host }) => host))].filter(host => isIP(host) === 0)
   return {
     ...config,
-    ...connectionDetails(redisOptions, onReport),
+    ...connectionDetails(common, onReport),
     maxRetries: config.maxRedirects,
+    retryDelaysMs: {
+      MOVED: within(options.retryDelayOnMoved, 1, day, 0),
+      TRYAGAIN: within(options.retryDelayOnTryAgain, 1, day, 0),
+      CLUSTERDOWN: within(options.retryDelayOnClusterDown, 1, day, 0),
+      LOST: lostMs,
+    },
     ...(locate !== undefined && { locate }),
     ...(names.length > 0 && { seeds: [], findSeeds: () => findSeeds(options, nodes, names) }),
   }

@@ -7,7 +7,8 @@
 import type { EventEmitter } from 'node:events'
 import { type Argument, Client, type ClientConfig, type CommandName, type Node, type Outcome } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
-import { ClusterEvents } from './cluster-events.js'
+import { type ErrorHandlers, handleError } from './cluster-errors.js'
+import { ClusterEvents, unavailable } from './cluster-events.js'
 import {
   type ClusterNode,
   type ClusterOptions,
@@ -24,7 +25,7 @@ import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
 import { NodeLink, submitTransaction } from './node-link.js'
 import { needsOwnConnection, sessionOnly } from './own-connection.js'
-import type { PipelineOwner } from './pipeline.js'
+import type { PipelineOwner, PipelineResult } from './pipeline.js'
 import { linkFactory, Redis, type ReplyMapping } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 import { addScanStreams } from './scan-stream.js'
@@ -99,6 +100,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return new Promise((resolve, reject) => {
       this.manuallyClosing = false
       this.connectionEpoch++
+      this.reports.stopWaiting()
       this.setStatus('connecting')
       const settle = (error: Error | null) => {
         this.off('ready', onReady)
@@ -124,16 +126,21 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   private open(): void {
-    if (this.core !== null && this.core.state !== 'closed' && this.core.state !== 'closing') {
-      this.reseed(0)
-      return
-    }
+    const { core: client } = this
+    if (client === null || client.state === 'closed' || client.state === 'closing') {
+      this.rebuild().refresh().catch(noop)
+    } else if (client.state === 'idle') client.refresh().catch(noop)
+    else this.reseed()
+  }
+
+  /** Another client, which dials nothing yet. */
+  rebuild(): Client {
     const client = new Client(this.coreConfig(), this.reports.observer())
     this.core = client
     // As in ioredis: nothing is sent before the cluster is known to be in order.
     client.onHold = true
     this.table = new ClusterSlots(client)
-    client.refresh().catch(noop)
+    return client
   }
 
   private coreConfig(): ClientConfig {
@@ -145,9 +152,9 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   /** Takes the startup nodes as they are now, their names looked up anew. */
-  reseed(pauseMs: number): void {
+  reseed(): void {
     const { findSeeds, seeds } = this.coreConfig()
-    this.core?.reseed(findSeeds ?? (async () => seeds), pauseMs)
+    this.core?.reseed(findSeeds ?? (async () => seeds))
   }
 
   /** Closes every connection. What has been written may still be answered; everything else fails. */
@@ -157,6 +164,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       this.reports.reconnect()
       return
     }
+    if (status === 'disconnecting' && this.manuallyClosing) return
     this.setStatus('disconnecting')
     this.manuallyClosing = true
     if (status === 'wait' || client === null || client.state === 'closed') this.reports.onClosed()
@@ -217,14 +225,9 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   /** Asks who serves which slots. */
   refreshSlotsCache(callback?: (error?: Error) => void): void {
     const { core: client } = this
-    if (client === null || this.status === 'end') {
-      callback?.(new Error('Cluster is disconnected.'))
-      return
-    }
-    client.refresh().then(
-      () => callback?.(),
-      (error: Error) => callback?.(error),
-    )
+    const failed = () => callback?.(this.reports.allFailed())
+    if (client === null || client.state === 'idle' || client.state === 'closed') process.nextTick(failed)
+    else client.refresh().then(() => callback?.(undefined), failed)
   }
 
   /** The Redis object of a node; made when first asked for. */
@@ -233,7 +236,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     if (handle === undefined) {
       const { host, port } = node.endpoint
       // What a node of a Cluster must be, whatever the options say.
-      const fixed = { enableOfflineQueue: true, readOnly: false, lazyConnect: true, retryStrategy: null }
+      const fixed = { enableOfflineQueue: true, readOnly: node.isReplica, lazyConnect: true, retryStrategy: null }
       const options: RedisOptions = { ...this.options.redisOptions, host, port, ...fixed }
       const factory = { [linkFactory]: () => new NodeLink(this.core as Client, node) }
       handle = new Redis({ ...options, ...factory })
@@ -259,15 +262,23 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   onTopologyChanged(): void {
+    for (const [node, handle] of this.handles) handle.options.readOnly = node.isReplica
     this.table = new ClusterSlots(this.core)
   }
 
   // ---- commands
 
   /** Sends the command to the node of its first key. `node` sends it to that one. */
-  override sendCommand(command: Command, stream?: unknown, node?: { redis?: Redis; slot?: number }): Promise<unknown> {
+  override sendCommand(
+    command: Command,
+    stream?: unknown,
+    node?: { redis?: Redis | undefined; slot?: number },
+  ): Promise<unknown> {
     if (this.status !== 'ready' && !this.admits(command)) return command.promise
-    if (node?.redis !== undefined) return node.redis.sendCommand(command, stream)
+    if (node !== undefined && command.group === null) {
+      node.redis ??= this.handleFor(node.slot ?? -1) ?? undefined
+      if (node.redis !== undefined) return node.redis.sendCommand(command, stream)
+    }
     let slot: number
     try {
       // A transaction's slot is that of all its keys.
@@ -324,7 +335,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   private admits(command: Command): boolean {
     if (this.status === 'wait') this.connect().catch(noop)
     if (this.status === 'end' || this.core === null || this.manuallyClosing) {
-      command.reject(new Error(CONNECTION_CLOSED_ERROR_MSG))
+      command.reject(new Error(this.status === 'disconnecting' ? unavailable : CONNECTION_CLOSED_ERROR_MSG))
       return false
     }
     if (this.options.enableOfflineQueue !== false) return true
@@ -332,24 +343,27 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return false
   }
 
-  /** A transaction has one slot. */
+  /** A transaction has the slots of one group of nodes; the server refuses it when it has several. */
   checkTransaction(commands: readonly Command[]): Error | null {
-    let slot: number | null = null
-    for (const command of commands) {
-      for (const key of new Set(command.getKeySlots())) {
-        if (slot !== null && key !== slot) {
-          const several = new Set(command.getKeySlots()).size > 1
-          return new Error(
-            several
-              ? 'All the keys in a pipeline command should belong to the same slot'
-              : 'All keys in the pipeline should belong to the same slots allocation group',
-          )
-        }
-        slot = key
-      }
+    const map = this.core?.topology.map
+    const slots = [...new Set(commands.flatMap(command => command.getKeySlots()))]
+    const owners = slots.map(slot => map?.primaryOf(slot) ?? slot)
+    if (new Set(owners).size > 1) {
+      return new Error('All keys in the pipeline should belong to the same slots allocation group')
     }
-    for (const command of commands) command.slotHint = slot ?? -1
+    for (const command of commands) command.slotHint = slots[0] ?? -1
     return null
+  }
+
+  /** A command has one slot. */
+  checkPipelined(command: Command): Error | null {
+    if (command.hasOneSlot) return null
+    return new Error('All the keys in a pipeline command should belong to the same slot')
+  }
+
+  wholeFailure(results: readonly PipelineResult[]): Error | null {
+    const [first] = results
+    return results.every(([error]) => error?.message === unavailable) ? ((first as PipelineResult)[0] as Error) : null
   }
 
   /** Calls back once the slots are known, or with the error that says they will not be. */
@@ -362,16 +376,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   /** Tells what an error reply asks for: calls the handler of its kind. */
-  handleError(error: Error, ttl: { value?: number }, handlers: Record<string, (...args: unknown[]) => void>): void {
-    ttl.value = ttl.value === undefined ? (this.options.maxRedirections ?? 16) : ttl.value - 1
-    const [kind, slot, address] = error.message.split(' ')
-    if (ttl.value <= 0) handlers.maxRedirections?.(new Error(`Too many Cluster redirections. Last error: ${error}`))
-    else if (kind === 'MOVED' && Number(slot) >= 0 && Number(slot) < 16384) handlers.moved?.(Number(slot), address)
-    else if (kind === 'ASK') handlers.ask?.(slot, address)
-    else if (kind === 'TRYAGAIN') handlers.tryagain?.()
-    else if (kind === 'CLUSTERDOWN') handlers.clusterDown?.()
-    else if (error.message === CONNECTION_CLOSED_ERROR_MSG) handlers.connectionClosed?.()
-    else handlers.defaults?.()
+  handleError(error: Error, ttl: { value?: number }, handlers: ErrorHandlers): void {
+    handleError(error, ttl, handlers, this.options, this.status === 'ready')
   }
 
   silentEmit(event: string, ...args: unknown[]): boolean {

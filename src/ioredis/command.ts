@@ -242,6 +242,13 @@ export class Command {
     return key === undefined ? -1 : slotOf(key)
   }
 
+  /** Its keys, if there are several, have one slot. */
+  get hasOneSlot(): boolean {
+    if ((this.resolved().spec.flags & (CommandFlag.keyless | CommandFlag.singleKey)) !== 0) return true
+    const slots = this.getKeySlots()
+    return slots.every(slot => slot === slots[0])
+  }
+
   /** The frame that goes on the wire. */
   toWritable(_socket?: unknown): string | Buffer {
     const frame: (string | Buffer)[] = [

@@ -32,9 +32,10 @@ export class ClusterAllFailedError extends RedisError {
     return this.constructor.name
   }
 
-  readonly lastNodeError: Error
+  /** Null when no node is known. */
+  readonly lastNodeError: Error | null
 
-  constructor(message: string, lastNodeError: Error) {
+  constructor(message: string, lastNodeError: Error | null) {
     super(message)
     this.lastNodeError = lastNodeError
   }
@@ -53,8 +54,10 @@ export function translate(call: Call, error: Error): Error {
       return withDetails(new Error(CONNECTION_CLOSED_ERROR_MSG), error)
     case 'SLOTWISE_TIMEOUT':
       return withDetails(new Error('Command timed out'), error)
-    case 'SLOTWISE_TOO_MANY_REDIRECTS':
-      return withDetails(new Error(`Too many Cluster redirections. Last error: ${String(error.cause)}`), error)
+    case 'SLOTWISE_TOO_MANY_REDIRECTS': {
+      const last = error.cause instanceof ReplyError ? error.cause : new Error(CONNECTION_CLOSED_ERROR_MSG)
+      return withDetails(new Error(`Too many Cluster redirections. Last error: ${last}`), error)
+    }
     case 'SLOTWISE_CONNECTION_LOST': {
       const aborted = withDetails(new AbortError('Command aborted due to connection close'), error) as AbortError
       aborted.command = { name: commandText(call), args: call.args }

@@ -57,7 +57,8 @@ export class NodeLink implements Link {
   }
 
   submit(name: CommandName, args: readonly Argument[], flags: number, timeoutMs: number, resolve: Resolve): void {
-    this.#client.submit(name, args, -1, flags | CallFlag.pinned, timeoutMs, resolve, { pinnedTo: this.#node })
+    const copy = this.#node.isReplica ? CallFlag.fromReplica : 0
+    this.#client.submit(name, args, -1, flags | CallFlag.pinned | copy, timeoutMs, resolve, { pinnedTo: this.#node })
   }
 
   submitTransaction(parts: Parts, flags: number, timeoutMs: number, resolve: Resolve): void {

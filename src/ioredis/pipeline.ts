@@ -21,6 +21,10 @@ export interface PipelineOwner {
   sendCommand(command: Command): unknown
   /** An error that forbids this transaction; null for none. */
   checkTransaction?(commands: readonly Command[]): Error | null
+  /** An error that forbids this command in a pipeline; null for none. */
+  checkPipelined?(command: Command): Error | null
+  /** The error of the whole, where none of the commands could be tried; null for none. */
+  wholeFailure?(results: readonly PipelineResult[]): Error | null
 }
 
 export class Pipeline extends Commander {
@@ -107,7 +111,7 @@ export class Pipeline extends Commander {
   }
 
   private launch(): void {
-    const groups = this.transactionGroups()
+    const groups = this.isAllowed() ? this.transactionGroups() : null
     if (groups === null) return
     this.pending = this.queue.length
     this.queue.forEach((command, i) => {
@@ -121,6 +125,18 @@ export class Pipeline extends Commander {
       )
       if (sent !== outcome && sent instanceof Promise) sent.catch(() => undefined)
     })
+  }
+
+  private isAllowed(): boolean {
+    const { redis } = this
+    if (redis.checkPipelined === undefined) return true
+    for (const command of this.queue) {
+      const forbidden = redis.checkPipelined(command)
+      if (forbidden === null) continue
+      this.reject(forbidden)
+      return false
+    }
+    return true
   }
 
   /** A group for each MULTI that has its EXEC, by the positions of its commands; null when one of them is forbidden. */
@@ -147,7 +163,10 @@ export class Pipeline extends Commander {
     const command = this.queue[position] as Command
     if (command.name === 'exec' && Array.isArray(result[1])) this.showResults(position, result[1])
     this.results[position] = result
-    if (--this.pending === 0) this.resolve(this.results)
+    if (--this.pending !== 0) return
+    const failure = this.redis.wholeFailure?.(this.results) ?? null
+    if (failure === null) this.resolve(this.results)
+    else this.reject(failure)
   }
 
   /** The replies within EXEC's, each as its command has it. */

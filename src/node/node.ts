@@ -56,6 +56,8 @@ export class Node {
   readonly endpoint: Endpoint
   /** The server's id in the cluster; empty when it has not been learnt. */
   id = ''
+  /** Topology's word for what it is in the view applied last. */
+  isReplica = false
   /** Topology's note of the view that named this node last. */
   namedBy = 0
   #state: NodeState = 'idle'
@@ -161,6 +163,13 @@ export class Node {
   /** Starts connecting, unless it has already been started. */
   open(): void {
     if (this.#state === 'idle') this.#connectWhenAllowed()
+  }
+
+  /** Connects now, if it is waiting to. */
+  hasten(): void {
+    if (this.#state !== 'waiting') return
+    this.#clearTimer()
+    this.#connectWhenAllowed()
   }
 
   #connectWhenAllowed(): void {

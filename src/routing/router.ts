@@ -1,8 +1,8 @@
 // Router: takes each call to the node that serves it, and acts on what comes back instead of a reply.
-// Owns    calls nobody serves yet, calls that wait out a pause before they are tried again, and the timer of that pause.
+// Owns    calls nobody serves yet, and the pauses before calls are tried again.
 // Born    with the client.
-// Dies    by stop(), which hands back what it holds.
-// Holds   a slot with a call in the pause lets no later call of that slot overtake it.
+// Dies    by stop(), which fails what it holds.
+// Holds   a call is in the queue of one node, parked, or in a pause.
 
 import { type Call, CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
@@ -12,6 +12,7 @@ import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../error
 import type { Node } from '../node/node.js'
 import type { Evidence } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
+import { Pauses } from './pauses.js'
 import { endedByReply, mayResend, type ResendMode, verdict } from './verdict.js'
 
 export interface RouterOptions {
@@ -19,11 +20,16 @@ export interface RouterOptions {
   clustered: boolean
   /** MOVED and ASK replies one call may get. */
   maxRedirects: number
-  /** Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN, in milliseconds. */
-  retryDelayMs: number
   /**
-   * Tries after a pause that a call may get: so many after TRYAGAIN, ten times as many while the cluster is not in order, as a failover
-   * takes its time. By default only the deadline ends them.
+   * Pause before a call is tried again after TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN, or when its connection has been
+   * lost twice, in milliseconds.
+   */
+  retryDelayMs: number
+  /** Other pauses for some of them, in milliseconds: 0 gives such a reply to the caller, and follows MOVED at once. */
+  retryDelaysMs?: Readonly<Partial<Record<'TRYAGAIN' | 'CLUSTERDOWN' | 'MOVED' | 'LOST', number>>>
+  /**
+   * For clients whose calls have no deadline: how often one is tried again. So many times after TRYAGAIN or a lost connection, ten
+   * times as many while the cluster is not in order, as a failover takes its time. By default only the deadline ends it.
    */
   maxRetries?: number
   resend: ResendMode
@@ -43,13 +49,8 @@ export class Router {
   readonly #listener: RouterListener
   /** Calls whose slot nobody serves, until the next view. */
   readonly #parked: CallQueue
-  /** Calls in the pause before another try. */
-  readonly #paused: CallQueue
-  #pauseTimer: NodeJS.Timeout | null = null
-  /** The reply that made a call wait last. */
-  #pauseReason: Error | null = null
-  /** Slots with a call in the pause. */
-  readonly #held = new Set<number>()
+  /** Calls before another try. */
+  readonly #pauses: Pauses
   #onHold = false
   #stopReason: SlotwiseError | null = null
   /** MOVED replies followed. */
@@ -65,7 +66,9 @@ export class Router {
     this.#issuer = issuer
     this.#listener = listener
     this.#parked = new CallQueue(() => listener.situation())
-    this.#paused = new CallQueue(this.#pauseSituation)
+    this.#pauses = new Pauses(issuer, calls => {
+      for (const call of calls) this.dispatch(call)
+    })
   }
 
   /** Sends the call to the node that serves its slot, or keeps it until there is one. */
@@ -75,11 +78,12 @@ export class Router {
       this.#park(call)
       return
     }
-    if (this.#held.size !== 0 && this.#held.has(slot)) {
-      this.#pause(call)
+    if (this.#pauses.holds(slot)) {
+      this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
-    const node = slot < 0 ? this.#nodeWithoutSlot(call) : this.#topology.map.primaryOf(slot)
+    const node =
+      slot < 0 ? this.#nodeWithoutSlot(call) : (this.#topology.map.primaryOf(slot) ?? this.#nodeForUncovered())
     if (node === null) this.#park(call)
     else if (node.state === 'retired') this.#failRetired(node, call)
     else node.send(call)
@@ -89,10 +93,19 @@ export class Router {
     return call.has(CallFlag.pinned) ? ((call.extras?.pinnedTo as Node | undefined) ?? null) : this.#topology.anyNode()
   }
 
+  /** Where tries are counted, a call whose slot nobody serves is to be told so by a server. */
+  #nodeForUncovered(): Node | null {
+    return this.#options.maxRetries === undefined ? null : this.#topology.anyNode()
+  }
+
   /** Only a call for this very node can find it retired: every other goes by the map, which names it no longer. */
   #failRetired(node: Node, call: Call): void {
     const endpoint = node.endpoint.key
     call.failWith('SLOTWISE_CONNECTION_LOST', `${endpoint} has left the cluster`, { endpoint, phase: 'queue' })
+  }
+
+  get onHold(): boolean {
+    return this.#onHold
   }
 
   /** Keeps every call but those for one certain node, until release(). */
@@ -124,7 +137,8 @@ export class Router {
     const { clustered } = this.#options
     const itsOwn = call.has(CallFlag.pinned) || (call.slot < 0 && error.code === 'MOVED')
     const outcome = clustered && itsOwn ? ({ kind: 'fail' } as const) : verdict(error, clustered)
-    if (outcome.kind === 'fail' || this.#stopReason !== null) {
+    const pauseMs = this.#pauseMs(error.code)
+    if (outcome.kind === 'fail' || this.#stopReason !== null || (outcome.kind === 'retry' && pauseMs === 0)) {
       call.fail(call.has(CallFlag.translated) ? error : Object.assign(error, { command: call.spec.name }))
       return
     }
@@ -138,12 +152,17 @@ export class Router {
         return
       }
       this.retries++
-      this.#pause(call)
+      this.#pauses.add(call, pauseMs)
       return
     }
     if (!this.#countRedirect(node, call, error)) return
     if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect)
     else this.#onAsk(node, call, outcome.redirect)
+  }
+
+  #pauseMs(reason: string): number {
+    const { retryDelayMs, retryDelaysMs } = this.#options
+    return retryDelaysMs?.[reason as 'MOVED'] ?? retryDelayMs
   }
 
   /** False when the call has been sent elsewhere too often; it has then failed. */
@@ -155,10 +174,11 @@ export class Router {
     return false
   }
 
-  #failTossed(node: Node, call: Call, error: ReplyError): void {
+  #failTossed(node: Node | null, call: Call, error: ReplyError | SlotwiseError): void {
     const { redirects = 0, retries = 0 } = call.extras ?? {}
     const message = `Redirected ${redirects} times, tried again ${retries - redirects} times, last: ${error.message}`
-    call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, endpoint: node.endpoint.key })
+    const endpoint = node === null ? {} : { endpoint: node.endpoint.key }
+    call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, ...endpoint })
   }
 
   #onMoved(node: Node, call: Call, redirect: Redirect): void {
@@ -169,12 +189,14 @@ export class Router {
     if (endpoint.key === node.endpoint.key) {
       // A node that redirects to itself is of two minds: following it would only turn in a circle.
       this.#listener.onEvidence('urgent', null)
-      this.#pause(call)
+      this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
     const target = this.#topology.assign(redirect.slot, endpoint)
     this.#listener.onEvidence('redirect', node)
-    target.send(call)
+    const pauseMs = this.#options.retryDelaysMs?.MOVED ?? 0
+    if (pauseMs === 0) target.send(call)
+    else this.#pauses.add(call, pauseMs)
   }
 
   #onAsk(node: Node, call: Call, redirect: Redirect): void {
@@ -199,7 +221,7 @@ export class Router {
         mayResend(this.#options.resend, call.has(CallFlag.repeatable))
       ) {
         call.markUnsent(true, reason)
-        again.push(call)
+        this.#sendAgain(call, reason, again)
       } else if (this.#stopReason !== null) call.fail(stopped(this.#issuer, call, this.#stopReason))
       else {
         const message = 'The connection was lost before the reply came'
@@ -214,6 +236,15 @@ export class Router {
       if (this.#stopReason === null) this.dispatch(call)
       else call.fail(stopped(this.#issuer, call, this.#stopReason))
     }
+  }
+
+  /** What has been lost before waits: it may be what brings the connections down. */
+  #sendAgain(call: Call, reason: SlotwiseError, atOnce: Call[]): void {
+    const extras = (call.extras ??= {})
+    extras.losses = (extras.losses ?? 0) + 1
+    if (extras.losses > (this.#options.maxRetries ?? Infinity)) this.#failTossed(null, call, reason)
+    else if (extras.losses === 1) atOnce.push(call)
+    else this.#pauses.add(call, this.#pauseMs('LOST'))
   }
 
   /** Another slot map is in use: whatever waits goes where it says. */
@@ -234,40 +265,18 @@ export class Router {
     return !this.#onHold && this.#parked.unsent !== 0
   }
 
-  // ---- the pause
-
-  readonly #pauseSituation = (): ErrorDetails => (this.#pauseReason === null ? {} : { cause: this.#pauseReason })
-
-  #pause(call: Call): void {
-    this.#pauseReason = call.extras?.lastError ?? this.#pauseReason
-    if (!this.#issuer.admit(call, this.#pauseSituation)) return
-    if (call.slot >= 0) this.#held.add(call.slot)
-    this.#paused.push(call)
-    if (this.#pauseTimer !== null) return
-    // Jittered, so that the clients of one cluster do not come back together.
-    this.#pauseTimer = setTimeout(this.#onPauseOver, this.#options.retryDelayMs * (0.75 + Math.random() / 2))
-  }
-
-  readonly #onPauseOver = (): void => {
-    this.#pauseTimer = null
-    this.#held.clear()
-    for (const call of this.#paused.drain().unsent) this.dispatch(call)
-  }
-
   // ---- ending
 
   /** Fails what it holds, and from now on whatever is handed back to it. */
   stop(reason: SlotwiseError): void {
     this.#stopReason = reason
-    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
-    this.#pauseTimer = null
     for (const call of this.#parked.drain().unsent) call.fail(stopped(this.#issuer, call, reason))
-    for (const call of this.#paused.drain().unsent) call.fail(stopped(this.#issuer, call, reason))
+    for (const call of this.#pauses.drain()) call.fail(stopped(this.#issuer, call, reason))
   }
 
   /** Users' calls it holds. */
   countQueued(): number {
-    return this.#parked.count().queued + this.#paused.count().queued
+    return this.#parked.count().queued + this.#pauses.countQueued()
   }
 }
 

@@ -30,6 +30,9 @@ export interface RefresherOptions {
 export interface RefresherListener {
   /** A round has ended with a usable answer; `changed` tells whether another map is in use now. */
   onRefreshed(changed: boolean): void
+  /** A node that was asked has given no usable answer. */
+  onAskFailed?(node: Node, error: Error): void
+  /** Nobody who was asked has given one. */
   onRefreshFailed(error: SlotwiseError): void
 }
 
@@ -37,6 +40,8 @@ type RefresherState = 'sleeping' | 'refreshing' | 'stopped'
 
 interface Waiter {
   newerThan: number
+  /** It wants to know when a round fails, too. */
+  impatient: boolean
   resolve(generation: number): void
   reject(error: Error): void
 }
@@ -64,6 +69,8 @@ export class TopologyRefresher {
   #intervalMs: number
   #endedAt = -Infinity
   #waiters: Waiter[] = []
+  /** Nodes that gave no usable answer since there was one. */
+  readonly #useless = new Set<Node>()
   #lastError: SlotwiseError | null = null
   /** Rounds that ended with a usable answer. */
   generation = 0
@@ -107,10 +114,19 @@ export class TopologyRefresher {
    */
   newerThan(generation: number): Promise<number> {
     if (this.generation > generation) return Promise.resolve(this.generation)
+    return this.#wait(generation, false)
+  }
+
+  /** Resolves with the generation after the round that is under way or comes next; rejects with its failure. */
+  nextRound(): Promise<number> {
+    return this.#wait(this.generation, true)
+  }
+
+  #wait(newerThan: number, impatient: boolean): Promise<number> {
     if (this.#state === 'stopped') return Promise.reject(stopped())
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ newerThan: generation, resolve, reject })
-      this.ring('urgent')
+      this.#waiters.push({ newerThan, impatient, resolve, reject })
+      if (!impatient || this.#state === 'sleeping') this.ring('urgent')
     })
   }
 
@@ -119,8 +135,9 @@ export class TopologyRefresher {
   #schedule(): void {
     const urgent = this.#evidence === 'urgent'
     if (this.#timer !== null) {
-      // An urgent ring does not wait for an interval that redirects have stretched, and nothing waits out a hedge.
-      if (!this.#hedging && (this.#timerIsUrgent || !urgent)) return
+      // An urgent ring does not wait for an interval that redirects have stretched, and nothing waits out a hedge, or for
+      // somebody who has not been asked yet.
+      if (!this.#hedging && !this.#hasFresh() && (this.#timerIsUrgent || !urgent)) return
       clearTimeout(this.#timer)
     }
     this.#hedging = false
@@ -128,9 +145,15 @@ export class TopologyRefresher {
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
     const quietMs = performance.now() - this.#endedAt
     if (quietMs > refreshMaxIntervalMs) this.#intervalMs = refreshMinIntervalMs
-    const restMs = (urgent ? refreshMinIntervalMs : this.#intervalMs) - quietMs
+    const intervalMs = urgent ? refreshMinIntervalMs : this.#intervalMs
+    const restMs = (this.#hasFresh() ? 0 : intervalMs) - quietMs
     const delayMs = restMs > 0 ? restMs * (1 + Math.random() / 10) : 0
     this.#timer = setTimeout(this.#onTimer, delayMs)
+  }
+
+  /** The last round has failed, and somebody who is connected has not been asked. */
+  #hasFresh(): boolean {
+    return this.#useless.size !== 0 && this.#topology.readyNodes().some(node => !this.#useless.has(node))
   }
 
   readonly #onTimer = (): void => {
@@ -160,11 +183,16 @@ export class TopologyRefresher {
 
   // ---- whom
 
-  /** A ready node that has not been asked in this round: the hinted one if it can be, else any; null when there is none. */
+  /**
+   * A ready node that has not been asked in this round: the hinted one if it can be, else one that has not been asked in vain
+   * before, else any; null when there is none.
+   */
   #nextToAsk(asked: ReadonlySet<Node>, hint: Node | null): Node | null {
     if (asked.size >= maxAsked) return null
-    const ready = this.#topology.readyNodes().filter(node => !asked.has(node))
+    let ready = this.#topology.readyNodes().filter(node => !asked.has(node))
     if (hint !== null && ready.includes(hint)) return hint
+    const fresh = this.#useless.size === 0 ? ready : ready.filter(node => !this.#useless.has(node))
+    if (fresh.length !== 0) ready = fresh
     return ready[Math.floor(Math.random() * ready.length)] ?? null
   }
 
@@ -221,6 +249,9 @@ export class TopologyRefresher {
       answers.push({ view, same: this.#topology.holds(view) })
     } catch (error) {
       failures.push(error as Error)
+      if (this.#state === 'stopped') return
+      this.#useless.add(node)
+      this.#listener.onAskFailed?.(node, error as Error)
     }
   }
 
@@ -231,10 +262,16 @@ export class TopologyRefresher {
     if (changed) this.#intervalMs = refreshMinIntervalMs
     else if (evidence === 'redirect') this.#intervalMs = Math.min(this.#intervalMs * 2, refreshMaxIntervalMs)
     this.generation++
-    const ready = this.#waiters.filter(waiter => this.generation > waiter.newerThan)
-    this.#waiters = this.#waiters.filter(waiter => this.generation <= waiter.newerThan)
-    for (const waiter of ready) waiter.resolve(this.generation)
+    this.#useless.clear()
+    for (const waiter of this.#take(waiter => this.generation > waiter.newerThan)) waiter.resolve(this.generation)
     this.#listener.onRefreshed(changed)
+  }
+
+  /** Takes these out of those who wait. */
+  #take(which: (waiter: Waiter) => boolean): Waiter[] {
+    const taken = this.#waiters.filter(which)
+    this.#waiters = this.#waiters.filter(waiter => !which(waiter))
+    return taken
   }
 
   #onFailed(error: SlotwiseError, evidence: Evidence): void {
@@ -242,6 +279,7 @@ export class TopologyRefresher {
     this.#topology.openAnother()
     // The evidence stands until a round has looked into it.
     this.#evidence ??= evidence
+    for (const waiter of this.#take(({ impatient }) => impatient)) waiter.reject(error)
     this.#listener.onRefreshFailed(error)
   }
 

@@ -201,7 +201,11 @@ export class Topology {
       const shard = this.#shards.get(viewShard) ?? this.#adopt(viewShard)
       shards.set(viewShard, shard)
       shard.primary.namedBy = stamp
-      for (const replica of shard.replicas) replica.namedBy = stamp
+      shard.primary.isReplica = false
+      for (const replica of shard.replicas) {
+        replica.namedBy = stamp
+        replica.isReplica = true
+      }
       map.addShard(shard)
     }
     const { ranges } = view

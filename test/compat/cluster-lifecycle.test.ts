@@ -218,7 +218,7 @@ describeBoth('a Cluster that starts', ({ Redis, Cluster }) => {
   })
 })
 
-describeBoth('a Cluster that ends', ({ Cluster, later }) => {
+describeBoth('a Cluster that ends', ({ Cluster }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const ready = async (options: object = {}, nodes?: unknown[]) => {
     const cluster = open(options, nodes)
@@ -247,7 +247,7 @@ describeBoth('a Cluster that ends', ({ Cluster, later }) => {
     expect(events).toEqual([['wait'], ['disconnecting'], ['close'], ['end']])
   })
 
-  later('while it asks for its slots, and fails connect()', async () => {
+  it('while it asks for its slots, and fails connect()', async () => {
     const server = await scripted(([name, subcommand]) =>
       name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS' ? silence : undefined,
     )
@@ -272,7 +272,7 @@ describeBoth('a Cluster that ends', ({ Cluster, later }) => {
     expect(events).toEqual([['disconnecting'], ['close'], ['end']])
   })
 
-  later('after two calls of disconnect() as after one', async () => {
+  it('after two calls of disconnect() as after one', async () => {
     const cluster = await ready()
     const events = recorded(cluster, ['close', 'end'])
     cluster.disconnect()
@@ -296,12 +296,12 @@ describeBoth('a Cluster that ends', ({ Cluster, later }) => {
     expect(cluster.status).toBe('end')
   })
 
-  later('refuses what is called while it ends', async () => {
+  it('refuses what is called while it ends', async () => {
     const cluster = await ready()
     cluster.disconnect()
     const get = failureOf(cluster.get('k'))
     expect(await get).toMatchObject(unavailable)
-    expect(cluster.status).toBe('end')
+    await eventually(() => expect(cluster.status).toBe('end'))
   })
 
   it('fails what has been sent and not answered', async () => {
@@ -392,7 +392,7 @@ describeBoth('a Cluster that ends', ({ Cluster, later }) => {
   })
 })
 
-describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
+describeBoth('a Cluster that begins again', ({ Cluster, deviates }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const ready = async (options: object = {}, nodes?: unknown[]) => {
     const cluster = open(options, nodes)
@@ -401,7 +401,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
   }
   const backAgain = ['reconnecting', 'connecting', 'refresh', 'connect', 'ready']
 
-  later('by disconnect(true) asks its strategy, and keeps what is called meanwhile', async () => {
+  it('by disconnect(true) asks its strategy, and keeps what is called meanwhile', async () => {
     const strategy = vi.fn(() => 1)
     const cluster = await ready({ clusterRetryStrategy: strategy })
     const events = recorded(cluster)
@@ -413,7 +413,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
     expect(strategy.mock.contexts).toEqual([cluster])
   })
 
-  later('has other connections after disconnect(true)', async () => {
+  it('has other connections after disconnect(true)', async () => {
     const cluster = await ready()
     const [before, id] = [cluster.nodes()[0], await cluster.client('ID')]
     const events = recorded(cluster, ['-node', '+node'])
@@ -426,14 +426,14 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
     expect(cluster.nodes()[0]).not.toBe(before)
   })
 
-  later('ends after disconnect(true) when its strategy gives no number', async () => {
+  it('ends after disconnect(true) when its strategy gives no number', async () => {
     const cluster = await ready({ clusterRetryStrategy: () => null })
     cluster.disconnect(true)
     await next(cluster, 'end')
     expect(cluster.status).toBe('end')
   })
 
-  later('counts anew once it was ready', async () => {
+  it('counts anew once it was ready', async () => {
     const strategy = vi.fn(() => 1)
     const cluster = await ready({ clusterRetryStrategy: strategy })
     for (let i = 0; i < 3; i++) {
@@ -472,7 +472,7 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
     expect(cuts).toBe(3)
   })
 
-  later('fails what was lost with a connection when it was told not to send it again', async () => {
+  it('fails what was lost with a connection when it was told not to send it again', async () => {
     const server = await scripted(([name], connection) => {
       if (name !== 'GET') return undefined
       connection.cut()
@@ -500,10 +500,10 @@ describeBoth('a Cluster that begins again', ({ Cluster, deviates, later }) => {
   })
 })
 
-describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later }) => {
+describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, deviates }) => {
   const lazy = (nodes: unknown[], options: object = {}) => kept(new Cluster(nodes, { lazyConnect: true, ...options }))
 
-  later('tells of each of them, of the whole, and tries again as its strategy says', async () => {
+  it('tells of each of them, of the whole, and tries again as its strategy says', async () => {
     const ports = await freePorts(2)
     const strategy = vi.fn((times: number) => (times < 3 ? times : null))
     const cluster = lazy(ports, { clusterRetryStrategy: strategy })
@@ -535,7 +535,11 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
       expect([first?.[2], second?.[2]].sort()).toEqual(ports.map(port => `127.0.0.1:${port}`).sort())
     }
     // ioredis does not tell that the connection was refused.
-    expect(nodeErrors.map(([, { name, message }]) => ({ name, message }))).toEqual(Array(6).fill(closed))
+    const expected = deviates('node-error-cause') ? { name: 'Error', message: /^connect ECONNREFUSED / } : closed
+    for (const [, error] of nodeErrors) {
+      expect(error.name).toBe(expected.name)
+      expect(error.message).toMatch(expected.message)
+    }
   })
 
   it.each([null, undefined, false, '10', {}])('ends when its strategy gives %j', async given => {
@@ -552,7 +556,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
     await eventually(() => expect(cluster.status).toBe('end'))
   })
 
-  later('fails pipelines and transactions that wait for its slots', async () => {
+  it('fails pipelines and transactions that wait for its slots', async () => {
     const cluster = lazy(await freePorts(1), { clusterRetryStrategy: null })
     const calls = [cluster.pipeline().get('k').exec(), cluster.multi().get('k').exec()].map(failureOf)
     for (const call of calls) expect(await call).toMatchObject(unavailable)
@@ -574,7 +578,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
     expect(await get).toBe('OK')
   })
 
-  later('can be told to connect at once while it waits to try again', async () => {
+  it('can be told to connect at once while it waits to try again', async () => {
     await node().kill()
     const cluster = lazy([node().port], { clusterRetryStrategy: () => 20_000 })
     await failureOf(cluster.connect())
@@ -599,7 +603,7 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
     ])
   })
 
-  later('tells what a server without a cluster says', async () => {
+  it('tells what a server without a cluster says', async () => {
     const server = await scripted()
     server.layout = null
     const cluster = lazy([server.port], { clusterRetryStrategy: null })
@@ -613,8 +617,10 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
     expect(nodeErrors).toEqual([[lastNodeError, `127.0.0.1:${server.port}`]])
   })
 
-  later('does not wait for an answer longer than slotsRefreshTimeout', async () => {
-    const server = await scripted(() => silence)
+  it('does not wait for an answer longer than slotsRefreshTimeout', async () => {
+    const server = await scripted(([name, subcommand]) =>
+      name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS' ? silence : undefined,
+    )
     const cluster = lazy([server.port], { clusterRetryStrategy: null, slotsRefreshTimeout: 30 })
     const failed = next(cluster, 'error')
     await failureOf(cluster.connect())
@@ -633,12 +639,12 @@ describeBoth('a Cluster none of whose nodes answers', ({ Cluster, module, later 
   })
 })
 
-describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
+describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster }) => {
   const open = (options: object = {}, nodes: unknown[] = [node().port]) => kept(new Cluster(nodes, options))
   const refreshed = (cluster: Untyped) =>
     new Promise<unknown[]>(resolve => cluster.refreshSlotsCache((...args: unknown[]) => resolve(args)))
 
-  later('calls back without an error, after it has told of it', async () => {
+  it('calls back without an error, after it has told of it', async () => {
     const cluster = open()
     await next(cluster, 'ready')
     const events = recorded(cluster)
@@ -649,7 +655,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
     await next(cluster, 'refresh')
   })
 
-  later('asks once for all who ask meanwhile', async () => {
+  it('asks once for all who ask meanwhile', async () => {
     const server = await scripted()
     const cluster = open({}, [server.port])
     await next(cluster, 'ready')
@@ -663,7 +669,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
     expect(events).toEqual([['refresh']])
   })
 
-  later('fails where no node is known', async () => {
+  it('fails where no node is known', async () => {
     const cluster = open({ lazyConnect: true })
     const [error] = (await refreshed(cluster)) as [Untyped]
     expect(error).toMatchObject({ name: 'ClusterAllFailedError', message: 'Failed to refresh slots cache.' })
@@ -671,7 +677,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
     expect(cluster.status).toBe('wait')
   })
 
-  later('fails when no node answers, and the cluster goes on as it was', async () => {
+  it('fails when no node answers, and the cluster goes on as it was', async () => {
     let refuses = false
     const server = await scripted(([name, subcommand]) =>
       refuses && name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS' ? '-ERR not now\r\n' : undefined,
@@ -686,7 +692,7 @@ describeBoth('refreshSlotsCache() of a Cluster', ({ Cluster, later }) => {
     expect([cluster.status, await cluster.get('k')]).toEqual(['ready', 'value'])
   })
 
-  later('happens by itself every slotsRefreshInterval', async () => {
+  it('happens by itself every slotsRefreshInterval', async () => {
     const cluster = open({ slotsRefreshInterval: 20 })
     await next(cluster, 'ready')
     const events = recorded(cluster)

@@ -11,7 +11,7 @@ const seeds = () => test.cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', p
 const slots = [1, 8000, 16_000] as const
 const crossSlot = "CROSSSLOT Keys in request don't hash to the same slot"
 
-describeBoth('a command on a Cluster', ({ Cluster, module, later }) => {
+describeBoth('a command on a Cluster', ({ Cluster, module, deviates }) => {
   const made: Untyped[] = []
   let cluster: Untyped
 
@@ -376,12 +376,12 @@ describeBoth('a command on a Cluster', ({ Cluster, module, later }) => {
       expect(await get).toBe('v')
     })
 
-    later('and counted until it is sent', async () => {
+    it('and counted until it is sent', async () => {
       expect(cluster.autoPipelineQueueSize).toBe(0)
       const auto = open({ enableAutoPipelining: true })
       await auto.set('k', 'v')
       const calls = slots.flatMap(slot => [auto.get(keyIn(slot)), auto.get(keyIn(slot))])
-      expect(auto.autoPipelineQueueSize).toBe(6)
+      expect(auto.autoPipelineQueueSize).toBe(deviates('no-pipeline-queue') ? 0 : 6)
       await Promise.all(calls)
       expect(auto.autoPipelineQueueSize).toBe(0)
     })

@@ -91,7 +91,7 @@ describe('Cluster', () => {
     await eventually(() => expect(cluster.status).toBe('reconnecting'), 10_000)
     const outcome = cluster.get(keys[0] as string).catch((error: Error) => error.message)
     cluster.disconnect()
-    expect(await outcome).toBe('Connection is closed.')
+    expect(await outcome).toBe('None of startup nodes is available')
     await eventually(() => expect(cluster.status).toBe('end'))
     await test.cluster.restartAll()
     await test.cluster.waitUntilOk(20_000)

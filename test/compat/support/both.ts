@@ -2,7 +2,7 @@
 // with `deviates('id')`, and the id must stand in the register (scripts/deviations.mts), which docs/compatibility.md shows.
 
 import { createRequire } from 'node:module'
-import { describe, it, type TestAPI } from 'vitest'
+import { describe } from 'vitest'
 import { deviations } from '../../../scripts/deviations.mjs'
 
 const require = createRequire(import.meta.url)
@@ -17,8 +17,6 @@ export interface Implementation {
   readonly module: Untyped
   readonly Redis: Untyped
   readonly Cluster: Untyped
-  /** `it` for what ioredis does and slotwise does not yet: skipped in slotwise's run, and told in docs/compatibility.md, "Not there yet". */
-  readonly later: TestAPI
   /** True in slotwise's run: the test then expects what the register describes under this id. Unknown ids throw. */
   deviates(id: keyof typeof deviations): boolean
 }
@@ -31,7 +29,6 @@ export const implementations: readonly Implementation[] = (['ioredis', 'slotwise
     module,
     Redis: module.Redis,
     Cluster: module.Cluster,
-    later: name === 'slotwise' ? (it.skip as TestAPI) : it,
     deviates(id) {
       if (!(id in deviations)) throw new Error(`No deviation '${String(id)}' in the register`)
       return name === 'slotwise'
