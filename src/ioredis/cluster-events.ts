@@ -4,7 +4,7 @@
 // Dies    with it.
 // Holds   only the client made last is listened to.
 
-import { type Client, type ClientObserver, type Node, pause, type SlotwiseError } from '../core.js'
+import { type ClientObserver, type Engine, type Node, pause, type SlotwiseError } from '../core.js'
 import { noop } from './callback.js'
 import type { ClusterOptions } from './cluster-options.js'
 import {
@@ -32,7 +32,7 @@ export interface ReportedCluster {
   readonly options: ClusterOptions
   readonly status: ClusterStatus
   readonly manuallyClosing: boolean
-  readonly currentClient: Client | null
+  readonly currentClient: Engine | null
   retryAttempts: number
   setStatus(status: ClusterStatus): void
   emit(event: string, ...args: unknown[]): boolean
@@ -47,7 +47,7 @@ export interface ReportedCluster {
   connect(): Promise<void>
   failStart(error: Error): void
   reseed(): void
-  rebuild(): Client
+  rebuild(): Engine
 }
 
 export class ClusterEvents {
@@ -237,7 +237,7 @@ export class ClusterEvents {
     this.#retry(error, () => cluster.connect().catch(noop))
   }
 
-  get #client(): Client | null {
+  get #client(): Engine | null {
     return this.#cluster.currentClient
   }
 

@@ -1,18 +1,18 @@
 // ClusterSlots: who serves which slot, as ioredis' users read it. Worked out when it is first asked for.
 
-import type { Client, Node } from '../core.js'
+import type { Engine, Node } from '../core.js'
 
 const slotCount = 16384
 
 export class ClusterSlots {
-  readonly #client: Client | null
+  readonly #client: Engine | null
   #slots: string[][] | null = null
   #primaries: ReadonlySet<Node> | null = null
   #groupIds: Record<string, number> | null = null
   #groupsBySlot: (number | undefined)[] | null = null
 
   /** @param client the client whose map it reads; null for an empty one */
-  constructor(client: Client | null) {
+  constructor(client: Engine | null) {
     this.#client = client
   }
 

@@ -5,7 +5,7 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import type { EventEmitter } from 'node:events'
-import { type Argument, Client, type ClientConfig, type CommandName, type Node, type Outcome } from '../core.js'
+import { type Argument, type ClientConfig, type CommandName, Engine, type Node, type Outcome } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { type ErrorHandlers, handleError } from './cluster-errors.js'
 import { ClusterEvents, unavailable } from './cluster-events.js'
@@ -45,7 +45,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   retryAttempts = 0
   connectionEpoch = 0
   manuallyClosing = false
-  private core: Client | null = null
+  private core: Engine | null = null
   private readonly reports = new ClusterEvents(this)
   private readonly handles = new Map<Node, Redis>()
   private table = new ClusterSlots(null)
@@ -68,7 +68,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   /** What it sends through at present. */
-  get currentClient(): Client | null {
+  get currentClient(): Engine | null {
     return this.core
   }
 
@@ -134,8 +134,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
 
   /** Another client, which dials nothing yet. */
-  rebuild(): Client {
-    const client = new Client(this.coreConfig(), this.reports.observer())
+  rebuild(): Engine {
+    const client = new Engine(this.coreConfig(), this.reports.observer())
     this.core = client
     // As in ioredis: nothing is sent before the cluster is known to be in order.
     client.onHold = true
@@ -238,7 +238,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       // What a node of a Cluster must be, whatever the options say.
       const fixed = { enableOfflineQueue: true, readOnly: node.isReplica, lazyConnect: true, retryStrategy: null }
       const options: RedisOptions = { ...this.options.redisOptions, host, port, ...fixed }
-      const factory = { [linkFactory]: () => new NodeLink(this.core as Client, node) }
+      const factory = { [linkFactory]: () => new NodeLink(this.core as Engine, node) }
       handle = new Redis({ ...options, ...factory })
       this.handles.set(node, handle)
       if (node.isReady) handle.adoptReady()
@@ -321,14 +321,14 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       timeoutMs: number,
       resolve: (outcome: Outcome) => void,
       slot = -1,
-    ) => (this.core as Client).submit(name, args, slot, flags, timeoutMs, resolve),
+    ) => (this.core as Engine).submit(name, args, slot, flags, timeoutMs, resolve),
     submitTransaction: (
       parts: Parts,
       flags: number,
       timeoutMs: number,
       resolve: (outcome: Outcome) => void,
       slot = -1,
-    ) => submitTransaction(this.core as Client, slot, parts, flags, timeoutMs, resolve, null),
+    ) => submitTransaction(this.core as Engine, slot, parts, flags, timeoutMs, resolve, null),
   }
 
   /** Whether the command may be sent now; has dealt with it where it may not. */

@@ -3,8 +3,8 @@
 import {
   type Argument,
   CallFlag,
-  type Client,
   type CommandName,
+  type Engine,
   type Node,
   type Outcome,
   resolveCommand,
@@ -17,7 +17,7 @@ type Resolve = (outcome: Outcome) => void
 
 /** A transaction as one call, for the slot of its keys or pinned to a node. */
 export function submitTransaction(
-  client: Client,
+  client: Engine,
   slot: number,
   parts: Parts,
   flags: number,
@@ -32,13 +32,13 @@ export function submitTransaction(
 }
 
 export class NodeLink implements Link {
-  readonly #client: Client
+  readonly #client: Engine
   readonly #node: Node
   database = 0
   readonly subscribed = 0
   readonly dialled = true
 
-  constructor(client: Client, node: Node) {
+  constructor(client: Engine, node: Node) {
     this.#client = client
     this.#node = node
   }

@@ -1,0 +1,344 @@
+// Engine: the composition root: everything between a call and the servers.
+// Owns    the turn, issuer, ledger, dial gate, topology, refresher and router.
+// Born    with the client that it drives; dials nothing before the first call or connect().
+// Dies    by close() or destroy(), in reverse order of building.
+// Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
+
+import { type Call, type CallExtras, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName } from '../command/command.js'
+import { closedError, Issuer } from '../command/issuer.js'
+import type { Endpoint } from '../connection/endpoint.js'
+import { SocketLedger } from '../connection/socket-ledger.js'
+import { type ErrorDetails, SlotwiseError } from '../errors.js'
+import { DialGate } from '../node/dial-gate.js'
+import type { NodeListener } from '../node/node.js'
+import { Router } from '../routing/router.js'
+import { TopologyRefresher } from '../topology/refresher.js'
+import { ClusterSource } from '../topology/source.js'
+import { Topology } from '../topology/topology.js'
+import { Turn } from '../turn.js'
+import { ConnectWaiters } from './connect-waiters.js'
+import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
+import { nodeOptions } from './node-options.js'
+import type { ClientObserver } from './observer.js'
+import type { ClientConfig } from './options.js'
+import { OutageWatch } from './outage-watch.js'
+import type { Prepared } from './prepare.js'
+import { type ClientState, clientTransitions } from './states.js'
+
+export class Engine {
+  #state: ClientState = 'idle'
+  readonly #config: ClientConfig
+  readonly #turn = new Turn()
+  readonly #ledger = new SocketLedger()
+  readonly #gate: DialGate
+  readonly #issuer: Issuer
+  readonly #topology: Topology
+  readonly #router: Router
+  readonly #refresher: TopologyRefresher | null
+  readonly #connectWaiters = new ConnectWaiters()
+  readonly #observer: ClientObserver
+  readonly #outage: OutageWatch
+  #closing: Promise<void> | null = null
+
+  constructor(config: ClientConfig, observer: ClientObserver = {}) {
+    this.#config = config
+    this.#observer = observer
+    this.#gate = new DialGate(config.exhaustionPauseMs)
+    this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error)
+    const context = {
+      options: nodeOptions(config),
+      issuer: this.#issuer,
+      turn: this.#turn,
+      ledger: this.#ledger,
+      gate: this.#gate,
+      listener: this.#nodeListener(),
+    }
+    this.#topology = new Topology(config.seeds, context, observer, config.locate)
+    this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
+    this.#router = new Router(config, this.#topology, this.#issuer, {
+      onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
+      situation: () => this.#situation(),
+    })
+    this.#refresher = config.clustered
+      ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
+          onRefreshed: changed => this.#onRefreshed(changed),
+          onAskFailed: (node, error) => {
+            observer.onAskFailed?.(node, error)
+            this.#outage.onAskFailed(node, error)
+          },
+          onRefreshFailed: error => {
+            this.#onRefreshed(false)
+            observer.onRefreshFailed?.(error)
+          },
+        })
+      : null
+  }
+
+  /** Where the client is in its life; `degraded` means that a node in use has no connection. */
+  get state(): ClientState {
+    return this.#state
+  }
+
+  /** Whether there are slots. */
+  get clustered(): boolean {
+    return this.#config.clustered
+  }
+
+  // ---- calls
+
+  /**
+   * Makes a call for an API built on top of this one: nothing is checked, and no promise is made.
+   *
+   * @param slot where it goes; -1 for any node
+   * @param flags CallFlag bits
+   * @param timeoutMs from now to settlement, in milliseconds; `noTimeoutMs` for none
+   * @param resolve gets the outcome: a reply, or a failure as a rejected promise (or as it is, with CallFlag.errorAsValue)
+   * @param extras what few calls have
+   */
+  submit(
+    name: CommandName,
+    args: readonly Argument[],
+    slot: number,
+    flags: number,
+    timeoutMs: number,
+    resolve: (outcome: Outcome) => void,
+    extras: CallExtras | null = null,
+  ): void {
+    // What is called on hold waits for whoever holds it, even for the first attempt.
+    if (this.#state === 'idle' && !this.#router.onHold) this.#open()
+    const call = this.#issuer.issue(name, args, slot, flags | CallFlag.translated, timeoutMs, resolve)
+    if (extras !== null) call.extras = extras
+    if ((name.spec.flags & CommandFlag.blocking) !== 0) {
+      const blockingMs = blockingTimeoutMs(name.spec, args)
+      if (blockingMs !== null) call.extras = { ...extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+    }
+    this.#dispatch(call)
+  }
+
+  #dispatch(call: Call): void {
+    if (this.#state === 'closing' || this.#state === 'closed')
+      call.failWith('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
+    else this.#router.dispatch(call)
+  }
+
+  /** Keeps what is called (true), until it is let go (false), for an API that knows better when the cluster is of use. */
+  set onHold(holds: boolean) {
+    if (holds) this.#router.hold()
+    else this.#router.release()
+  }
+
+  /** Who serves what, for an API built on top of this one. */
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries'> {
+    return this.#topology
+  }
+
+  /**
+   * Asks for the topology; several who ask meanwhile ask once.
+   * @returns when it has been told
+   * @throws SLOTWISE_REFRESH_FAILED when nobody who was asked could tell it
+   */
+  async refresh(): Promise<void> {
+    if (this.#state === 'idle') this.#open()
+    await this.#refresher?.nextRound()
+  }
+
+  /** Makes a call that has been prepared. */
+  start({ command, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    if (this.#state === 'idle') this.#open()
+    const { spec } = command
+    const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
+    const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(blockingMs) : options.timeoutMs
+    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
+    if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+    if (options.signal !== null) this.#issuer.watch(call, options.signal)
+    if (!call.settled) this.#dispatch(call)
+  }
+
+  /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
+  #defaultTimeoutMs(blockingMs: number | null): number {
+    const { timeoutMs } = this.#config
+    if (timeoutMs === 0 || blockingMs === 0) return noTimeoutMs
+    return Math.min(timeoutMs + (blockingMs ?? 0), noTimeoutMs)
+  }
+
+  // ---- life
+
+  #to(next: ClientState): void {
+    if (!clientTransitions[this.#state].includes(next)) throw new Error(`Engine: ${this.#state} -> ${next}`)
+    this.#state = next
+  }
+
+  #open(): void {
+    this.#to('starting')
+    if (this.#config.findSeeds !== undefined) void this.#findSeeds(this.#config.findSeeds)
+    else if (this.#refresher !== null) this.#refresher.ring('urgent')
+    else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
+    for (const node of this.#topology.nodes) node.open()
+  }
+
+  /** Has other seeds from now on, once they have been found, and dials at once. */
+  reseed(find: () => Promise<readonly Endpoint[]>): void {
+    this.#outage.endPause()
+    void this.#findSeeds(find)
+  }
+
+  async #findSeeds(find: () => Promise<readonly Endpoint[]>): Promise<void> {
+    try {
+      this.#topology.seeds = await find()
+      this.#refresher?.ring('urgent')
+    } catch (error) {
+      this.#observer.onNoSeeds?.(error as Error)
+    }
+  }
+
+  /**
+   * Connects without making a call. Calls need not wait for it.
+   *
+   * @returns when a server is usable (of a cluster: when the topology is known, too)
+   * @throws SLOTWISE_CONNECT_TIMEOUT after `timeoutMs`, with the last failure as cause; the client goes on trying.
+   *   SLOTWISE_CLOSED when the client is closed
+   */
+  connect(): Promise<void> {
+    if (this.#state === 'idle') this.#open()
+    if (this.#state === 'ready' || this.#state === 'degraded') return Promise.resolve()
+    if (this.#state !== 'starting') return Promise.reject(closedError())
+    const { timeoutMs } = this.#config
+    return this.#connectWaiters.wait(timeoutMs, () => {
+      const details: ErrorDetails = { phase: 'dial', elapsedMs: timeoutMs, ...this.#situation() }
+      return new SlotwiseError('SLOTWISE_CONNECT_TIMEOUT', `No server was usable within ${timeoutMs} ms`, details)
+    })
+  }
+
+  /** Derives ready or degraded from what the nodes and the map say. */
+  #assess(): void {
+    if (this.#state !== 'starting' && this.#state !== 'ready' && this.#state !== 'degraded') return
+    const nodes = this.#topology.nodes
+    const known = this.#refresher === null || this.#topology.view !== null
+    if (this.#state === 'starting' && !(known && nodes.some(node => node.isReady))) return
+    const whole = nodes.every(node => node.isReady || node.state === 'idle' || node.state === 'connecting')
+    const next = whole ? 'ready' : 'degraded'
+    const usable = this.#state === 'starting'
+    if (next !== this.#state) this.#to(next)
+    this.#connectWaiters.settle()
+    if (usable) this.#observer.onUsable?.()
+  }
+
+  /** Why calls cannot be served: the last refresh, or the last dial of each node. */
+  #situation(): ErrorDetails {
+    const refreshError = this.#refresher?.lastError
+    if (refreshError != null) return { cause: refreshError }
+    const errors = this.#topology.nodes.map(node => node.lastError).filter(error => error !== null)
+    if (errors.length === 0) return {}
+    if (errors.length === 1) return { cause: errors[0], ...(errors[0]?.endpoint && { endpoint: errors[0].endpoint }) }
+    return { cause: new AggregateError(errors, errors.map(error => error.message).join('; ')) }
+  }
+
+  /**
+   * Takes no more calls, gives open ones `closeTimeoutMs` to settle, fails the rest with SLOTWISE_CLOSED, closes every socket.
+   * @returns when the last socket has closed
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state !== 'closed') {
+      this.#to('closing')
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, this.#config.closeTimeoutMs)
+        this.#issuer.whenIdle(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+      this.destroy()
+    }
+    await new Promise<void>(resolve => this.#ledger.whenEmpty(resolve))
+  }
+
+  /**
+   * Ends every connection from this side: what is written may still be answered, everything else fails with SLOTWISE_CLOSED.
+   * @returns when the last socket has closed, after `drainTimeoutMs` at the latest
+   */
+  finish(): Promise<void> {
+    this.#closing ??= this.#state === 'closed' ? this.#close() : this.#finish()
+    return this.#closing
+  }
+
+  async #finish(): Promise<void> {
+    this.#to('closing')
+    const reason = closedError()
+    this.#refresher?.stop()
+    this.#router.stop(reason)
+    this.#topology.finish(reason)
+    await new Promise<void>(resolve => this.#ledger.whenEmpty(resolve))
+    this.destroy()
+  }
+
+  /** Ends at once: every open call fails with SLOTWISE_CLOSED, every socket and timer is closed. */
+  destroy(): void {
+    if (this.#state === 'closed') return
+    this.#to('closed')
+    this.#outage.stop()
+    const reason = closedError()
+    this.#connectWaiters.settle(reason)
+    this.#refresher?.stop()
+    this.#router.stop(reason)
+    this.#topology.destroy(reason)
+  }
+
+  // ---- what the nodes report
+
+  #nodeListener(): NodeListener {
+    return {
+      onNodeReady: node => {
+        this.#refresher?.onNodeReady()
+        this.#outage.onNodeReady()
+        this.#observer.onNodeReady?.(node)
+        this.#assess()
+      },
+      onNodeLost: (node, reason) => {
+        // Nobody loses a connection to a healthy server without a reason.
+        this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
+        this.#assess()
+        this.#observer.onNodeLost?.(node, reason)
+      },
+      onDialFailed: (node, error) => {
+        // Running out of sockets says nothing about the cluster.
+        if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') {
+          const needed = node.hasWaiting || this.#topology.view === null
+          this.#refresher?.ring(needed ? 'urgent' : 'redirect')
+        }
+        this.#assess()
+        this.#observer.onDialFailed?.(node, error)
+        this.#outage.onFailed(node, error)
+      },
+      onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
+      onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
+    }
+  }
+
+  #onRefreshed(changed: boolean): void {
+    if (changed) this.#router.onMapChanged()
+    else if (this.#router.hasParked) this.#refresher?.ring('urgent')
+    this.#assess()
+    if (this.#refresher?.lastError !== null) return
+    this.#outage.onRefreshed()
+    this.#observer.onRefreshed?.(changed)
+  }
+
+  // ---- looking at it
+
+  /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
+  inspect(): Inspection {
+    const parts = [this.#issuer, this.#ledger, this.#gate, this.#router, this.#topology, this.#refresher] as const
+    return inspect(this.#state, ...parts)
+  }
+
+  /** The servers the client knows, and how it gets on with each. */
+  nodes(): NodeInspection[] {
+    return this.#topology.nodes.map(inspectNode)
+  }
+}
