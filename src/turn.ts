@@ -12,11 +12,13 @@ export interface AtTurnEnd {
 /** Resolves after so many milliseconds, or as soon as the signal aborts it. For waits that have no other owner. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener('abort', () => {
+    const done = () => {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
       resolve()
-    })
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
   })
 }
 

@@ -61,7 +61,7 @@ export class Attempt {
       onOpen: (socket, entry) => {
         this.#dial = null
         const { endpoint, connection, issuer, turn } = context
-        this.#connection = new Connection(socket, entry, endpoint, connection, issuer, turn, {
+        this.#connection = new Connection(socket, entry, endpoint, connection, issuer, turn, 'shared', {
           ...context.listener,
           onReady: () => this.#onHandshaken(),
           onClosed: (reason, handBack) => this.#onClosed(reason, handBack),

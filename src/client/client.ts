@@ -12,6 +12,7 @@ import { Engine } from './engine.js'
 import type { Inspection, NodeInspection } from './inspection.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
 import { type Prepared, prepare } from './prepare.js'
+import { type Session, type SessionOptions, withSession } from './session.js'
 import type { ClientState } from './states.js'
 
 /** One command of a batch: name, arguments, options, as execute() takes them. */
@@ -73,6 +74,19 @@ export class Client {
         )
       }
     })
+  }
+
+  /**
+   * Lends one connection to a function that may give it a state of its own: WATCH, MULTI and EXEC, MONITOR, CLIENT REPLY, …
+   * Nobody else's commands come in between. When the function has settled, the connection goes back as it was, or is closed.
+   *
+   * @param use gets the session; in a cluster the first command with a key decides on the server
+   * @returns what the function returns
+   * @throws what the function throws; its commands may fail with SLOTWISE_CONNECTION_LOST, and are never sent again. The first one
+   *   may fail with SLOTWISE_TIMEOUT while it waits for a connection
+   */
+  session<Result>(use: (session: Session) => Promise<Result>, options: SessionOptions = {}): Promise<Result> {
+    return withSession(this.#engine, use, options)
   }
 
   // ---- life

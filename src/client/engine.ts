@@ -5,13 +5,13 @@
 // Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
 
 import { type Call, type CallExtras, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
-import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName } from '../command/command.js'
+import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName, hasOwnLane } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
-import type { NodeListener } from '../node/node.js'
+import type { Node, NodeListener } from '../node/node.js'
 import { Router } from '../routing/router.js'
 import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
@@ -19,6 +19,7 @@ import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
+import { type Lent, lend } from './lend.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import type { ClientConfig } from './options.js'
@@ -111,7 +112,7 @@ export class Engine {
     if (extras !== null) call.extras = extras
     if ((name.spec.flags & CommandFlag.blocking) !== 0) {
       const blockingMs = blockingTimeoutMs(name.spec, args)
-      if (blockingMs !== null) call.extras = { ...extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+      if (blockingMs !== null) markBlocking(call, blockingMs)
     }
     this.#dispatch(call)
   }
@@ -143,16 +144,22 @@ export class Engine {
     await this.#refresher?.nextRound()
   }
 
+  /** Makes a call that has been prepared, and sends it. */
+  start(prepared: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    const call = this.issue(prepared, resolve, flags)
+    if (!call.settled) this.#dispatch(call)
+  }
+
   /** Makes a call that has been prepared. */
-  start({ command, args, slot, options }: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+  issue({ command, args, slot, options }: Prepared, resolve: (outcome: Outcome) => void, flags = 0): Call {
     if (this.#state === 'idle') this.#open()
     const { spec } = command
     const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
     const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(blockingMs) : options.timeoutMs
     const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
-    if (blockingMs !== null) call.extras = { blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+    if (blockingMs !== null) markBlocking(call, blockingMs)
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
-    if (!call.settled) this.#dispatch(call)
+    return call
   }
 
   /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
@@ -160,6 +167,37 @@ export class Engine {
     const { timeoutMs } = this.#config
     if (timeoutMs === 0 || blockingMs === 0) return noTimeoutMs
     return Math.min(timeoutMs + (blockingMs ?? 0), noTimeoutMs)
+  }
+
+  // ---- lending connections
+
+  /** @throws SLOTWISE_TIMEOUT, SLOTWISE_ABORTED, SLOTWISE_CLOSED */
+  async lend(slot: number, timeoutMs = this.#config.timeoutMs, signal?: AbortSignal): Promise<Lent> {
+    if (this.#state === 'idle') this.#open()
+    if (this.#state === 'closing' || this.#state === 'closed') throw closedError()
+    const find = () => (slot < 0 ? this.#topology.anyNode() : this.#topology.map.primaryOf(slot))
+    return lend(
+      find,
+      async () => void (await this.#refresher?.newerThan(this.#refresher.generation)),
+      timeoutMs,
+      signal,
+    )
+  }
+
+  serves(node: Node, slot: number): boolean {
+    return !this.#config.clustered || this.#topology.map.primaryOf(slot) === node
+  }
+
+  onMoved(node: Node): void {
+    this.#refresher?.ring('redirect', node)
+  }
+
+  /** Fails a call whose connection is gone. */
+  fail(call: Call, reason: SlotwiseError): void {
+    call.failWith(reason.code === 'SLOTWISE_CLOSED' ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST', reason.message, {
+      cause: reason,
+      phase: 'flight',
+    })
   }
 
   // ---- life
@@ -316,6 +354,7 @@ export class Engine {
         this.#outage.onFailed(node, error)
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
+      onPush: () => {},
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
     }
   }
@@ -341,4 +380,10 @@ export class Engine {
   nodes(): NodeInspection[] {
     return this.#topology.nodes.map(inspectNode)
   }
+}
+
+/** @param blockingMs how long the server may hold the reply, in milliseconds; 0 for ever */
+function markBlocking(call: Call, blockingMs: number): void {
+  call.extras = { ...call.extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+  if (hasOwnLane(call.spec)) call.flags |= CallFlag.ownLane
 }

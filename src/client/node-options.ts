@@ -1,6 +1,6 @@
 // NodeOptions from a client's configuration. Pure.
 
-import type { NodeOptions } from '../node/node.js'
+import type { NodeOptions } from '../node/server-context.js'
 import type { ClientConfig } from './options.js'
 
 export function nodeOptions(config: ClientConfig): NodeOptions {
@@ -9,6 +9,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
     backoffMaxMs: config.backoffMaxMs,
     connectTimeoutMs: config.connectTimeoutMs,
     drainTimeoutMs: config.drainTimeoutMs,
+    maxLanes: config.maxLanes,
     dial: { tls: config.tls, keepAliveMs: config.keepAliveMs, ...config.dial },
     connection: {
       handshake: {
@@ -26,7 +27,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
         maxAggregateLength: config.maxReplyAggregateLength,
       },
       stringNumbers: config.stringNumbers,
-      pushes: false,
+      pushes: true,
       pingIntervalMs: config.pingIntervalMs,
       silenceTimeoutMs: config.silenceTimeoutMs,
     },

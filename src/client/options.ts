@@ -52,6 +52,11 @@ export interface CommonOptions {
   drainTimeoutMs?: number
   /** What close() gives open calls before it fails them. Default 2,000. */
   closeTimeoutMs?: number
+  /**
+   * Connections to one server, besides the one that calls share, for blocking commands and sessions, each of which has one to itself.
+   * Default 256.
+   */
+  maxLanes?: number
 
   /** MOVED and ASK replies one call may get. Default 16. */
   maxRedirects?: number
@@ -107,6 +112,7 @@ const numberRules = {
   exhaustionPauseMs: { default: 1_000, min: 1, max: day },
   drainTimeoutMs: { default: 2_000, min: 0, max: day },
   closeTimeoutMs: { default: 2_000, min: 0, max: day },
+  maxLanes: { default: 256, min: 1, max: 65_536 },
   maxRedirects: { default: 16, min: 0, max: 1000 },
   retryDelayMs: { default: 100, min: 1, max: day },
   refreshMinIntervalMs: { default: 1_000, min: 1, max: day },

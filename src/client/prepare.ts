@@ -27,6 +27,7 @@ export interface Prepared {
 
 /**
  * @param clustered whether its slot matters
+ * @param inSession the connection is the caller's own, to make of it what he likes
  * @throws SlotwiseError SLOTWISE_INVALID_ARGUMENT, SLOTWISE_CROSS_SLOT, SLOTWISE_SESSION_ONLY
  */
 export function prepare(
@@ -34,12 +35,13 @@ export function prepare(
   name: string,
   args: readonly Argument[],
   options: CallOptions | undefined,
+  inSession = false,
 ): Prepared {
   const resolved = resolveCommand(name)
   checkArguments(args, resolved.spec.name)
   const command = nameFor(resolved, args)
   const { spec } = command
-  if ((spec.flags & CommandFlag.session) !== 0) {
+  if (!inSession && (spec.flags & CommandFlag.session) !== 0) {
     const message = `${spec.name} changes the state of its connection, which all calls of a client share`
     throw new SlotwiseError('SLOTWISE_SESSION_ONLY', message, { command: spec.name })
   }

@@ -32,6 +32,11 @@ export function isBlocking(spec: CommandSpec, args: readonly Argument[]): boolea
   return spec.name in timeouts || blockIndex(args) !== -1
 }
 
+/** False for commands that wait for what was written before them on the same connection. */
+export function hasOwnLane(spec: CommandSpec): boolean {
+  return spec.name !== 'WAIT' && spec.name !== 'WAITAOF'
+}
+
 /**
  * How long the server itself may make the command wait, in milliseconds, rounded up as the server does; 0 is for ever.
  * Null when the command does not block, and when its timeout is one the server refuses at once.

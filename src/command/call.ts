@@ -48,6 +48,10 @@ export const CallFlag = {
   translated: 2048,
   /** A replica may answer it from its copy. */
   fromReplica: 4096,
+  /** Blocks its connection, and so gets one of its own. */
+  ownLane: 8192,
+  /** The server has been told not to answer it: written, it is done. */
+  noReply: 16384,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */

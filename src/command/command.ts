@@ -11,7 +11,7 @@ import { slotOf } from './slot.js'
 import { type CommandSpec, FindKeys, findSpec } from './table.js'
 
 export type { Argument } from './argument.js'
-export { blockingTimeoutMs, isBlocking } from './blocking.js'
+export { blockingTimeoutMs, hasOwnLane, isBlocking } from './blocking.js'
 export { CommandFlag } from './flags.js'
 export { keyIndexes } from './keys.js'
 export { slotOf } from './slot.js'

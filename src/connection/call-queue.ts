@@ -28,9 +28,12 @@ export class CallQueue implements CallHolder {
   /** Settled calls in the unsent part. */
   #dead = 0
   readonly #situation: () => ErrorDetails
+  readonly #onForsaken: (() => void) | null
 
-  constructor(situation: () => ErrorDetails) {
+  /** @param onForsaken a call has settled whose reply is still to come */
+  constructor(situation: () => ErrorDetails, onForsaken: (() => void) | null = null) {
     this.#situation = situation
+    this.#onForsaken = onForsaken
   }
 
   /** Everything in it, the places of settled calls included. */
@@ -58,8 +61,19 @@ export class CallQueue implements CallHolder {
     if (this.#dead !== 0) this.#sweep()
     const call = this.#calls.peekAt(this.#sent)
     if (call === undefined) return undefined
-    this.#sent++
     call.markSent()
+    if (call.has(CallFlag.noReply)) {
+      this.#calls.removeOne(this.#sent)
+      call.holder = null
+    } else this.#sent++
+    return call
+  }
+
+  /** Takes out the next call, unwritten, for somebody else to hold; undefined when there is none. Nothing in it may have been written. */
+  shiftUnsent(): Call | undefined {
+    if (this.#dead !== 0) this.#sweep()
+    const call = this.#calls.shift()
+    if (call !== undefined) call.holder = null
     return call
   }
 
@@ -78,7 +92,10 @@ export class CallQueue implements CallHolder {
   }
 
   forget(_call: Call, wasSent: boolean): void {
-    if (wasSent) return
+    if (wasSent) {
+      this.#onForsaken?.()
+      return
+    }
     this.#dead++
     // Calls that wait together mostly expire in the order in which they came.
     if (this.#sent === 0) {

@@ -1,5 +1,5 @@
 // Connection: one socket, one life.
-// Owns    the socket, its decoder, the outbox, the queue of unanswered calls and the liveness timer.
+// Owns    the socket, its decoder, the outbox, the queue of unanswered calls and the liveness watch.
 // Born    in Node, from a socket that a Dial has opened.
 // Dies    once: by close(), destroy(), the loss of the socket or its silence. It never reconnects; a new Connection does.
 // Holds   replies arrive in send order, so queue.sent === frames written - replies seen.
@@ -15,8 +15,10 @@ import type { AtTurnEnd, Turn } from '../turn.js'
 import { CallQueue, type HandBack } from './call-queue.js'
 import { abandon } from './dial.js'
 import type { Endpoint } from './endpoint.js'
-import { type HandshakeOptions, handshakeOutcome, handshakeReports, handshakeSteps } from './handshake.js'
-import { type LivenessLimits, liveness } from './liveness.js'
+import { type Greeter, greet } from './greeting.js'
+import type { HandshakeOptions } from './handshake.js'
+import type { LivenessLimits, Silence } from './liveness.js'
+import { LivenessWatch, type Watched } from './liveness-watch.js'
 import { Outbox } from './outbox.js'
 import { Prelude } from './prelude.js'
 import { asText, isMonitorLine, pushKind } from './pushes.js'
@@ -40,6 +42,10 @@ export interface ConnectionListener {
   onReplyError(call: Call, error: ReplyError): void
   /** News that nobody asked for: `message`, `subscribe`, `monitor`, … With option `pushes`, strings as Buffers. */
   onPush?(kind: string, items: readonly Reply[]): void
+  /** Everything that was called has been answered. */
+  onIdle?(): void
+  /** Nobody waits any more for a reply that is still to come. */
+  onForsaken?(): void
   /** Called once. The calls handed back are the listener's. */
   onClosed(reason: SlotwiseError, handBack: HandBack): void
 }
@@ -49,7 +55,7 @@ const stallMs = 250
 
 const noArguments: readonly string[] = []
 
-export class Connection implements ReplySink, AtTurnEnd {
+export class Connection implements ReplySink, AtTurnEnd, Watched {
   #state: ConnectionState = 'handshaking'
   readonly endpoint: Endpoint
   readonly #socket: Socket
@@ -57,6 +63,7 @@ export class Connection implements ReplySink, AtTurnEnd {
   readonly #options: ConnectionOptions
   readonly #issuer: Issuer
   readonly #turn: Turn
+  readonly #lane: 'shared' | 'lane'
   readonly #listener: ConnectionListener
   readonly #queue: CallQueue
   readonly #outbox: Outbox
@@ -66,7 +73,7 @@ export class Connection implements ReplySink, AtTurnEnd {
   #lastReadAt: number
   /** Since when a reply has been due, had nothing been read since. */
   #dueSince = 0
-  #watch: NodeJS.Timeout | null = null
+  #watch: LivenessWatch | null = null
   /** RESP2 only: channels and patterns subscribed to, by the server's count. */
   #subscribed = 0
   /** The server sends what others do, since MONITOR. */
@@ -79,6 +86,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     options: ConnectionOptions,
     issuer: Issuer,
     turn: Turn,
+    lane: 'shared' | 'lane',
     listener: ConnectionListener,
   ) {
     this.endpoint = endpoint
@@ -87,9 +95,13 @@ export class Connection implements ReplySink, AtTurnEnd {
     this.#options = options
     this.#issuer = issuer
     this.#turn = turn
+    this.#lane = lane
     this.#listener = listener
     this.#lastReadAt = turn.now()
-    this.#queue = new CallQueue(() => ({ endpoint: this.endpoint.key }))
+    this.#queue = new CallQueue(
+      () => ({ endpoint: this.endpoint.key }),
+      () => this.#listener.onForsaken?.(),
+    )
     this.#outbox = new Outbox(socket, this.#queue)
     const protocol = options.handshake.protocol === 2 ? 2 : 3
     this.#decoder = this.#newDecoder(protocol)
@@ -98,7 +110,7 @@ export class Connection implements ReplySink, AtTurnEnd {
     socket.on('error', (error: Error) => this.#onLost(error))
     socket.on('end', () => this.#onLost(undefined))
     socket.on('close', () => this.#onLost(undefined))
-    this.#handshake(protocol)
+    greet(this.#greeter(), options.handshake, protocol)
   }
 
   get state(): ConnectionState {
@@ -120,6 +132,16 @@ export class Connection implements ReplySink, AtTurnEnd {
     return createDecoder(protocol, this, limits, { stringNumbers, pushBuffers: pushes })
   }
 
+  /** When something was read last, on the clock of the turn. */
+  get lastReadAt(): number {
+    return this.#lastReadAt
+  }
+
+  /** Everything that was called has been answered. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0
+  }
+
   /** For those who look at it; it is not theirs. */
   get socket(): Socket {
     return this.#socket
@@ -127,39 +149,23 @@ export class Connection implements ReplySink, AtTurnEnd {
 
   // ---- handshake
 
-  #handshake(protocol: 2 | 3, options = this.#options.handshake): void {
-    const steps = handshakeSteps(options, protocol)
-    const replies: unknown[] = []
-    const onReply = (reply: unknown) => {
-      replies.push(reply)
-      if (replies.length === steps.length) conclude()
-    }
-    const conclude = () => {
-      if (this.#state !== 'handshaking') return
-      const lenient = options.onUnneededPassword !== undefined
-      const outcome = handshakeOutcome(steps, replies, this.endpoint.key, lenient)
-      if (outcome.kind === 'ready') {
-        for (const report of handshakeReports(steps, replies)) options.onReport?.(report)
-        this.#onHandshaken()
-      } else if (outcome.kind === 'failed') this.destroy(outcome.error)
-      else if (outcome.kind === 'unneeded-password') {
-        options.onUnneededPassword?.(outcome.message)
-        this.#handshake(protocol, { ...options, password: null })
-      } else {
+  #greeter(): Greeter {
+    return {
+      endpoint: this.endpoint,
+      isGreeting: () => this.#state === 'handshaking',
+      say: (name, args, onReply) => this.#push(this.#issuer.issueInternal(name, args, noTimeoutMs, 0, onReply)),
+      fallBack: () => {
         this.#decoder = this.#newDecoder(2)
-        this.#handshake(2, options)
-      }
+      },
+      onGreeted: () => this.#onHandshaken(),
+      onRefused: error => this.destroy(error),
     }
-    // A step fails without a reply only when the connection goes, and a closed connection takes no outcome.
-    // Not within the constructor, whose caller does not hold the connection yet.
-    if (steps.length === 0) queueMicrotask(conclude)
-    for (const { name, args } of steps) this.#push(this.#issuer.issueInternal(name, args, noTimeoutMs, 0, onReply))
   }
 
   #onHandshaken(): void {
     this.#to('ready')
-    this.#entry.move('shared')
-    this.#armWatch(this.#options.pingIntervalMs)
+    this.#entry.move(this.#lane)
+    this.#watch = new LivenessWatch(this.#options, this)
     this.#listener.onReady()
   }
 
@@ -308,40 +314,30 @@ export class Connection implements ReplySink, AtTurnEnd {
     if (call === undefined) {
       const message = `${this.endpoint.key} sent a reply that no command asked for`
       this.destroy(stacklessError('SLOTWISE_PROTOCOL', message, { endpoint: this.endpoint.key }))
-    }
+    } else if (this.#queue.length === 0) this.#listener.onIdle?.()
     return call
   }
 
   // ---- liveness
 
-  #armWatch(delayMs: number): void {
-    // Silence counts from a call that may come any time, so that a look is due within its limit.
-    const lookMs = Math.min(delayMs, this.#options.silenceTimeoutMs)
-    this.#watch = setTimeout(this.#onWatch, Math.max(1, lookMs))
-    this.#watch.unref()
-  }
-
-  // Timers run before sockets are read: what has arrived during a stall of the event loop must be seen first.
-  readonly #onWatch = (): void => {
-    setImmediate(this.#checkLiveness)
-  }
-
-  readonly #checkLiveness = (): void => {
-    if (this.#state === 'closed') return
+  /** For its watch; null when it has ended. */
+  silence(): Silence | null {
+    if (this.#state === 'closed') return null
     const head = this.#queue.peekSent()
     const replyDue = head !== undefined
-    const silentMs = this.#turn.now() - (replyDue ? Math.max(this.#lastReadAt, this.#dueSince) : this.#lastReadAt)
-    const verdict = liveness({ silentMs, replyDue, blockingMs: head?.extras?.blockingMs ?? 0 }, this.#options)
-    if (verdict.kind === 'alive') this.#armWatch(verdict.lookAgainMs)
-    else if (verdict.kind === 'ping') {
-      // Calls that wait for the socket to drain are as good a question as a PING.
-      if (this.#queue.length === 0) this.#push(this.#issuer.issueInternal('PING', [], noTimeoutMs, 0, ignore))
-      this.#armWatch(this.#options.silenceTimeoutMs)
-    } else {
-      const message = `${this.endpoint.key} sent nothing for ${silentMs} ms while a reply was due`
-      const details = { endpoint: this.endpoint.key, elapsedMs: silentMs }
-      this.destroy(stacklessError('SLOTWISE_CONNECTION_SILENT', message, details))
-    }
+    const since = replyDue ? Math.max(this.#lastReadAt, this.#dueSince) : this.#lastReadAt
+    return { silentMs: this.#turn.now() - since, replyDue, blockingMs: head?.extras?.blockingMs ?? 0 }
+  }
+
+  onSilent(): void {
+    // Calls that wait for the socket to drain are as good a question as a PING.
+    if (this.#queue.length === 0) this.#push(this.#issuer.issueInternal('PING', [], noTimeoutMs, 0, ignore))
+  }
+
+  onDead(silentMs: number): void {
+    const message = `${this.endpoint.key} sent nothing for ${silentMs} ms while a reply was due`
+    const details = { endpoint: this.endpoint.key, elapsedMs: silentMs }
+    this.destroy(stacklessError('SLOTWISE_CONNECTION_SILENT', message, details))
   }
 
   // ---- ending
@@ -373,7 +369,7 @@ export class Connection implements ReplySink, AtTurnEnd {
   destroy(reason: SlotwiseError): void {
     if (this.#state === 'closed') return
     this.#to('closed')
-    if (this.#watch !== null) clearTimeout(this.#watch)
+    this.#watch?.stop()
     const { unsent, unanswered, due } = this.#queue.drain()
     abandon(this.#socket, this.#entry)
     for (const call of unsent) if (call.has(CallFlag.internal)) call.fail(reason)

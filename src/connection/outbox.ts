@@ -36,6 +36,7 @@ export class Outbox {
       if (call === undefined) break
       if ((call.flags & CallFlag.several) === 0) writer.append(call.head, call.args)
       else this.#appendParts(call)
+      if ((call.flags & CallFlag.noReply) !== 0) call.fulfil(null)
       if (writer.bytes >= writeSizeBytes) this.#write()
     }
     if (writer.bytes !== 0) this.#write()

@@ -6,8 +6,11 @@
 
 import type { Socket } from 'node:net'
 
-/** What a socket is for. `dialing` covers everything up to the end of the handshake; `closing` is given up, not yet closed. */
-export type Lane = 'dialing' | 'shared' | 'closing'
+/**
+ * What a socket is for: every call (`shared`), or one call or session at a time (`lane`). `dialing` covers everything up to the end of
+ * the handshake; `closing` is given up, not yet closed.
+ */
+export type Lane = 'dialing' | 'shared' | 'lane' | 'closing'
 
 export interface SocketEntry {
   /** Moves the socket to another lane. */
@@ -15,7 +18,7 @@ export interface SocketEntry {
 }
 
 export class SocketLedger {
-  readonly #open: Record<Lane, number> = { dialing: 0, shared: 0, closing: 0 }
+  readonly #open: Record<Lane, number> = { dialing: 0, shared: 0, lane: 0, closing: 0 }
   #total = 0
   #onEmpty: (() => void)[] = []
 

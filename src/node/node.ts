@@ -1,40 +1,24 @@
 // Node: one server, many connections over time, at most one at a time.
-// Owns    its connection or the attempt to open one, the redial and drain timers, and the calls that wait for it.
+// Owns    its connection or the attempt to open one, its lanes, the redial and drain timers, and the calls that wait for it.
 // Born    in Topology, when a seed, a view or a redirect names the server.
 // Dies    by retire() (lets calls in flight be answered) or destroy() (now).
 // Holds   one attempt at a time, however many callers wait; a lost connection is out of reach at once; once opened it redials
 //         by itself until it is retired.
 
 import type { Socket } from 'node:net'
-import type { Call } from '../command/call.js'
-import type { Issuer } from '../command/issuer.js'
+import { type Call, CallFlag } from '../command/call.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
-import { Connection, type ConnectionOptions } from '../connection/connection.js'
-import { type Dial, type DialOptions, dial } from '../connection/dial.js'
+import type { Connection } from '../connection/connection.js'
 import type { Endpoint } from '../connection/endpoint.js'
-import type { SocketLedger } from '../connection/socket-ledger.js'
-import { type ErrorDetails, type ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
-import type { Turn } from '../turn.js'
-import { type BackoffOptions, backoffMs } from './backoff.js'
-import type { DialGate } from './dial-gate.js'
+import { Opening } from '../connection/opening.js'
+import type { ErrorDetails, ReplyError, SlotwiseError } from '../errors.js'
+import type { Reply } from '../resp/decoder.js'
+import { backoffMs } from './backoff.js'
+import { LanePool } from './lane-pool.js'
+import type { ServerContext } from './server-context.js'
 import { type NodeState, nodeTransitions } from './states.js'
 
-export interface NodeOptions extends BackoffOptions {
-  dial: DialOptions
-  connection: ConnectionOptions
-  /** From the start of a dial to a usable connection, in milliseconds. */
-  connectTimeoutMs: number
-  /** What a retired node gives its calls in flight, in milliseconds. */
-  drainTimeoutMs: number
-}
-
-/** What every node of a client shares. */
-export interface NodeContext {
-  options: NodeOptions
-  issuer: Issuer
-  turn: Turn
-  ledger: SocketLedger
-  gate: DialGate
+export interface NodeContext extends ServerContext {
   listener: NodeListener
 }
 
@@ -45,12 +29,16 @@ export interface NodeListener {
   onNodeLost(node: Node, reason: SlotwiseError): void
   onDialFailed(node: Node, error: SlotwiseError): void
   onReplyError(node: Node, call: Call, error: ReplyError): void
+  /** News on the shared connection that nobody asked for: `message`, `invalidate`, … */
+  onPush(node: Node, kind: string, items: readonly Reply[]): void
   /** Calls that this node can no longer serve; they are the listener's. */
   onHandBack(handBack: HandBack, reason: SlotwiseError): void
 }
 
 /** A connection that lived shorter than this does not prove that the server is back. */
 const stableMs = 1000
+
+const nothing = { queued: 0, inFlight: 0 }
 
 export class Node {
   readonly endpoint: Endpoint
@@ -63,11 +51,13 @@ export class Node {
   #state: NodeState = 'idle'
   readonly #context: NodeContext
   #connection: Connection | null = null
-  #dial: Dial | null = null
-  /** The connect deadline while connecting, the redial while waiting, the drain limit when retired. */
+  #opening: Opening | null = null
+  #lanes: LanePool | null = null
+  /** The redial while waiting, the drain limit when retired. */
   #timer: NodeJS.Timeout | null = null
   #failures = 0
   #startedAt = 0
+  #lostReadAt = 0
   #readyAt = 0
   #lastError: SlotwiseError | null = null
   readonly #waiting: CallQueue
@@ -88,12 +78,17 @@ export class Node {
 
   /** True while it has a connection, usable or ending. */
   get isOpen(): boolean {
-    return this.#connection !== null
+    return this.#connection !== null || this.#lanes?.isOpen === true
   }
 
   /** The open socket, for looking at; null when there is none. */
   get socket(): Socket | null {
     return this.#connection?.socket ?? null
+  }
+
+  /** When the server was last heard of, on the clock of the turn. */
+  get lastReadAt(): number {
+    return this.#connection?.lastReadAt ?? this.#lostReadAt
   }
 
   /** Attempts that have failed in a row. */
@@ -128,6 +123,10 @@ export class Node {
   send(call: Call): void {
     const { issuer, turn } = this.#context
     if (this.#state === 'ready') {
+      if ((call.flags & CallFlag.ownLane) !== 0) {
+        this.lanes.send(call)
+        return
+      }
       const connection = this.#connection as Connection
       if (connection.isStalled(turn.now())) {
         if (!issuer.admit(call, this.situation)) return
@@ -144,18 +143,34 @@ export class Node {
 
   /** Hands out the calls that wait for a connection, for another node to serve. */
   takeWaiting(): Call[] {
-    return this.#waiting.drain().unsent
+    const waiting = this.#waiting.drain().unsent
+    if (this.#lanes?.hasWaiting === true) waiting.push(...this.#lanes.takeWaiting())
+    return waiting
   }
 
   get hasWaiting(): boolean {
-    return this.#waiting.unsent !== 0
+    return this.#waiting.unsent !== 0 || this.#lanes?.hasWaiting === true
+  }
+
+  /** Connections for calls and sessions that each need one of their own. */
+  get lanes(): LanePool {
+    const { listener } = this.#context
+    this.#lanes ??= new LanePool(this.endpoint, this.#context, {
+      onReplyError: (call, error) => listener.onReplyError(this, call, error),
+      onHandBack: (handBack, reason) => listener.onHandBack(handBack, reason),
+    })
+    return this.#lanes
   }
 
   /** Users' calls it holds. */
   count(): { queued: number; inFlight: number } {
     const waiting = this.#waiting.count()
-    const onWire = this.#connection?.count() ?? { queued: 0, inFlight: 0 }
-    return { queued: waiting.queued + onWire.queued, inFlight: onWire.inFlight }
+    const onWire = this.#connection?.count() ?? nothing
+    const onLanes = this.#lanes?.count() ?? nothing
+    return {
+      queued: waiting.queued + onWire.queued + onLanes.queued,
+      inFlight: onWire.inFlight + onLanes.inFlight,
+    }
   }
 
   // ---- connecting
@@ -185,41 +200,24 @@ export class Node {
   }
 
   #connect(): void {
-    const { options, ledger, gate, turn } = this.#context
+    const { gate, turn, listener } = this.#context
     this.#to('connecting')
     gate.dials++
     this.#startedAt = turn.now()
-    this.#timer = setTimeout(() => this.#onConnectDeadline(), options.connectTimeoutMs)
-    this.#dial = dial(this.endpoint, options.dial, ledger, {
-      onOpen: (socket, entry) => {
-        this.#dial = null
-        const { issuer } = this.#context
-        const connection = new Connection(socket, entry, this.endpoint, options.connection, issuer, turn, {
-          onReady: () => this.#onReady(),
-          onReplyError: (call, error) => this.#context.listener.onReplyError(this, call, error),
-          onClosed: (reason, handBack) => this.#onClosed(reason, handBack),
-        })
+    this.#opening = new Opening(this.endpoint, this.#context, 'shared', {
+      onReady: connection => {
+        this.#opening = null
         this.#connection = connection
+        this.#onReady()
       },
       onFailed: error => {
-        this.#dial = null
+        this.#opening = null
         this.#onAttemptFailed(error)
       },
+      onReplyError: (call, error) => listener.onReplyError(this, call, error),
+      onPush: (kind, items) => listener.onPush(this, kind, items),
+      onClosed: (reason, handBack) => this.#onClosed(reason, handBack),
     })
-  }
-
-  #onConnectDeadline(): void {
-    const phase = this.#connection === null ? ('dial' as const) : ('handshake' as const)
-    const { connectTimeoutMs } = this.#context.options
-    const message = `${this.endpoint.key} was not usable within ${connectTimeoutMs} ms (${phase})`
-    const error = stacklessError('SLOTWISE_CONNECT_TIMEOUT', message, { endpoint: this.endpoint.key, phase })
-    if (this.#connection !== null) {
-      this.#connection.destroy(error)
-      return
-    }
-    this.#dial?.cancel()
-    this.#dial = null
-    this.#onAttemptFailed(error)
   }
 
   #onReady(): void {
@@ -246,11 +244,8 @@ export class Node {
 
   #onClosed(reason: SlotwiseError, handBack: HandBack): void {
     const { options, turn, listener } = this.#context
+    this.#lostReadAt = this.#connection?.lastReadAt ?? 0
     this.#connection = null
-    if (this.#state === 'connecting') {
-      this.#onAttemptFailed(reason)
-      return
-    }
     if (this.#state === 'ready') {
       this.#lastError = reason
       if (turn.now() - this.#readyAt >= stableMs) this.#failures = 0
@@ -279,11 +274,16 @@ export class Node {
     if (this.#state === 'retired') return
     this.#stop()
     const waiting = this.takeWaiting()
-    if (this.#connection !== null) {
-      this.#timer = setTimeout(() => this.#connection?.destroy(reason), this.#context.options.drainTimeoutMs)
-      if (atOnce) this.#connection.finish()
-      else this.#connection.close()
+    if (this.isOpen) {
+      this.#timer = setTimeout(() => {
+        this.#connection?.destroy(reason)
+        this.#lanes?.destroy(reason)
+      }, this.#context.options.drainTimeoutMs)
+      if (atOnce) this.#connection?.finish()
+      else this.#connection?.close()
     }
+    if (atOnce) this.#lanes?.destroy(reason)
+    else this.#lanes?.retire()
     if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
   }
 
@@ -294,12 +294,13 @@ export class Node {
     const waiting = this.takeWaiting()
     if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
     this.#connection?.destroy(reason)
+    this.#lanes?.destroy(reason)
   }
 
   #stop(): void {
     this.#clearTimer()
-    this.#dial?.cancel()
-    this.#dial = null
+    this.#opening?.cancel()
+    this.#opening = null
     this.#to('retired')
   }
 }

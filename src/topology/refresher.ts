@@ -3,7 +3,8 @@
 // Born    with the client of a cluster.
 // Dies    by stop(), which settles everybody who waits.
 // Holds   never two rounds at once; a ring during a round leads to one more after it; rounds are at least
-//         `refreshMinIntervalMs` apart, however often it is rung; no socket is opened to ask.
+//         `refreshMinIntervalMs` apart, however often it is rung, except at the start while there are seeds that have not been
+//         asked; no socket is opened to ask.
 
 import { SlotwiseError, stacklessError } from '../errors.js'
 import type { Node } from '../node/node.js'
@@ -151,9 +152,10 @@ export class TopologyRefresher {
     this.#timer = setTimeout(this.#onTimer, delayMs)
   }
 
-  /** The last round has failed, and somebody who is connected has not been asked. */
+  /** Nothing is known yet, the last round has failed, and somebody who is connected has not been asked. */
   #hasFresh(): boolean {
-    return this.#useless.size !== 0 && this.#topology.readyNodes().some(node => !this.#useless.has(node))
+    if (this.#useless.size === 0 || this.#topology.view !== null) return false
+    return this.#topology.readyNodes().some(node => !this.#useless.has(node))
   }
 
   readonly #onTimer = (): void => {

@@ -27,6 +27,7 @@ const entries: Record<string, string> = { 'core.ts': 'core', 'foundation.ts': 'c
 const packageImporters: Record<string, string> = {
   'redis-parser': 'resp/resp2-decoder.ts',
   denque: 'connection/call-queue.ts',
+  'generic-pool': 'node/lane-pool.ts',
 }
 const maxLines = 400
 

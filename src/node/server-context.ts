@@ -1,0 +1,22 @@
+// ServerContext: what everything that connects to a server shares.
+
+import type { OpeningContext } from '../connection/opening.js'
+import type { BackoffOptions } from './backoff.js'
+import type { DialGate } from './dial-gate.js'
+
+export interface NodeOptions extends BackoffOptions {
+  dial: OpeningContext['options']['dial']
+  connection: OpeningContext['options']['connection']
+  /** From the start of a dial to a usable connection, in milliseconds. */
+  connectTimeoutMs: number
+  /** What a retired node gives its calls in flight, in milliseconds. */
+  drainTimeoutMs: number
+  /** Connections of one node, besides the shared one, for blocking calls and sessions. */
+  maxLanes: number
+}
+
+/** What every node of a client shares. */
+export interface ServerContext extends OpeningContext {
+  options: NodeOptions
+  gate: DialGate
+}
