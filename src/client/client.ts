@@ -6,6 +6,7 @@
 import { BatchCollector } from '../batch/batch.js'
 import { CallFlag, type Outcome } from '../command/call.js'
 import type { Argument } from '../command/command.js'
+import { type BufferMessage, type Message, Subscription, type SubscriptionOptions } from '../pubsub/subscription.js'
 import type { Reply } from '../resp/decoder.js'
 import { type CallOptions, invalid } from './call-options.js'
 import { Engine } from './engine.js'
@@ -14,6 +15,7 @@ import { type ClientConfig, type ClientOptions, resolveOptions } from './options
 import { type Prepared, prepare } from './prepare.js'
 import { type Session, type SessionOptions, withSession } from './session.js'
 import type { ClientState } from './states.js'
+import { checkSubscription } from './subscribe.js'
 
 /** One command of a batch: name, arguments, options, as execute() takes them. */
 export type BatchItem = readonly [name: string, args?: readonly Argument[], options?: CallOptions]
@@ -77,6 +79,30 @@ export class Client {
   }
 
   /**
+   * Subscribes to channels, patterns or shard channels. In a cluster channels and patterns are joined at one node, which is replaced
+   * when it goes; shard channels at the owners of their slots. Iterate over the result for the messages, or give `onMessage`.
+   *
+   * @param names one name or several
+   * @returns at once; `ready` tells when every name is subscribed to. Until then and after every interruption it is tried until it is so
+   * @throws SLOTWISE_INVALID_ARGUMENT
+   */
+  subscribe(
+    names: string | Uint8Array | readonly (string | Uint8Array)[],
+    options: SubscriptionOptions<BufferMessage> & { buffers: true },
+  ): Subscription<BufferMessage>
+  subscribe(
+    names: string | Uint8Array | readonly (string | Uint8Array)[],
+    options?: SubscriptionOptions<Message>,
+  ): Subscription<Message>
+  subscribe(
+    names: string | Uint8Array | readonly (string | Uint8Array)[],
+    options: SubscriptionOptions<Message> | SubscriptionOptions<BufferMessage> = {},
+  ): Subscription<Message> | Subscription<BufferMessage> {
+    const checked = checkSubscription(names, options)
+    return new Subscription(this.#engine.subscriptions, checked, options as SubscriptionOptions<Message>)
+  }
+
+  /**
    * Lends one connection to a function that may give it a state of its own: WATCH, MULTI and EXEC, MONITOR, CLIENT REPLY, …
    * Nobody else's commands come in between. When the function has settled, the connection goes back as it was, or is closed.
    *
@@ -86,7 +112,7 @@ export class Client {
    *   may fail with SLOTWISE_TIMEOUT while it waits for a connection
    */
   session<Result>(use: (session: Session) => Promise<Result>, options: SessionOptions = {}): Promise<Result> {
-    return withSession(this.#engine, use, options)
+    return withSession(this.#engine.sessionHost, use, options)
   }
 
   // ---- life

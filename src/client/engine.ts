@@ -11,7 +11,8 @@ import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
-import type { Node, NodeListener } from '../node/node.js'
+import type { NodeListener } from '../node/node.js'
+import type { Subscriptions } from '../pubsub/subscriptions.js'
 import { Router } from '../routing/router.js'
 import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
@@ -19,13 +20,15 @@ import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
-import { type Lent, lend } from './lend.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import type { ClientConfig } from './options.js'
 import { OutageWatch } from './outage-watch.js'
 import type { Prepared } from './prepare.js'
+import type { SessionHost } from './session.js'
+import { sessionHost } from './session-host.js'
 import { type ClientState, clientTransitions } from './states.js'
+import { subscriptionsOf } from './subscribe.js'
 
 export class Engine {
   #state: ClientState = 'idle'
@@ -40,6 +43,7 @@ export class Engine {
   readonly #connectWaiters = new ConnectWaiters()
   readonly #observer: ClientObserver
   readonly #outage: OutageWatch
+  #subscriptions: Subscriptions | null = null
   #closing: Promise<void> | null = null
 
   constructor(config: ClientConfig, observer: ClientObserver = {}) {
@@ -169,35 +173,22 @@ export class Engine {
     return Math.min(timeoutMs + (blockingMs ?? 0), noTimeoutMs)
   }
 
+  /** What the client's users want to hear of. */
+  get subscriptions(): Subscriptions {
+    if (this.#state === 'idle' && !this.#router.onHold) this.#open()
+    if (this.#subscriptions === null) {
+      this.#subscriptions = subscriptionsOf(this.#issuer, this.#turn, this.#topology, this.#refresher)
+      if (this.#state === 'closing' || this.#state === 'closed') this.#subscriptions.end(closedError())
+    }
+    return this.#subscriptions
+  }
+
   // ---- lending connections
 
-  /** @throws SLOTWISE_TIMEOUT, SLOTWISE_ABORTED, SLOTWISE_CLOSED */
-  async lend(slot: number, timeoutMs = this.#config.timeoutMs, signal?: AbortSignal): Promise<Lent> {
+  /** What sessions need of it. */
+  get sessionHost(): SessionHost {
     if (this.#state === 'idle') this.#open()
-    if (this.#state === 'closing' || this.#state === 'closed') throw closedError()
-    const find = () => (slot < 0 ? this.#topology.anyNode() : this.#topology.map.primaryOf(slot))
-    return lend(
-      find,
-      async () => void (await this.#refresher?.newerThan(this.#refresher.generation)),
-      timeoutMs,
-      signal,
-    )
-  }
-
-  serves(node: Node, slot: number): boolean {
-    return !this.#config.clustered || this.#topology.map.primaryOf(slot) === node
-  }
-
-  onMoved(node: Node): void {
-    this.#refresher?.ring('redirect', node)
-  }
-
-  /** Fails a call whose connection is gone. */
-  fail(call: Call, reason: SlotwiseError): void {
-    call.failWith(reason.code === 'SLOTWISE_CLOSED' ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST', reason.message, {
-      cause: reason,
-      phase: 'flight',
-    })
+    return sessionHost(this, this.#topology, this.#refresher, this.#config.timeoutMs)
   }
 
   // ---- life
@@ -284,6 +275,7 @@ export class Engine {
   async #close(): Promise<void> {
     if (this.#state !== 'closed') {
       this.#to('closing')
+      this.#subscriptions?.end(closedError())
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, this.#config.closeTimeoutMs)
         this.#issuer.whenIdle(() => {
@@ -308,6 +300,7 @@ export class Engine {
   async #finish(): Promise<void> {
     this.#to('closing')
     const reason = closedError()
+    this.#subscriptions?.end(reason)
     this.#refresher?.stop()
     this.#router.stop(reason)
     this.#topology.finish(reason)
@@ -321,6 +314,7 @@ export class Engine {
     this.#to('closed')
     this.#outage.stop()
     const reason = closedError()
+    this.#subscriptions?.end(reason)
     this.#connectWaiters.settle(reason)
     this.#refresher?.stop()
     this.#router.stop(reason)
@@ -334,12 +328,14 @@ export class Engine {
       onNodeReady: node => {
         this.#refresher?.onNodeReady()
         this.#outage.onNodeReady()
+        this.#subscriptions?.onNodeReady(node)
         this.#observer.onNodeReady?.(node)
         this.#assess()
       },
       onNodeLost: (node, reason) => {
         // Nobody loses a connection to a healthy server without a reason.
         this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
+        this.#subscriptions?.onNodeLost(node)
         this.#assess()
         this.#observer.onNodeLost?.(node, reason)
       },
@@ -354,12 +350,13 @@ export class Engine {
         this.#outage.onFailed(node, error)
       },
       onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
-      onPush: () => {},
+      onPush: (node, kind, items) => this.#subscriptions?.onNodePush(node, kind, items),
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
     }
   }
 
   #onRefreshed(changed: boolean): void {
+    if (changed) this.#subscriptions?.onTopologyChanged()
     if (changed) this.#router.onMapChanged()
     else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()

@@ -24,7 +24,14 @@ export interface Inspection {
   /** Bytes charged to calls that wait for a usable connection. */
   queuedBytes: number
   /** Open sockets by what they are for; `total` is what /proc/self/fd shows. */
-  sockets: { dialing: number; shared: number; lane: number; closing: number; total: number }
+  sockets: {
+    dialing: number
+    shared: number
+    lane: number
+    subscriber: number
+    closing: number
+    total: number
+  }
   /** Attempts to connect, and those that did not end in a usable connection. */
   dials: number
   dialFailures: number

@@ -23,7 +23,7 @@ import { Outbox } from './outbox.js'
 import { Prelude } from './prelude.js'
 import { asText, isMonitorLine, pushKind } from './pushes.js'
 import { closing, lost } from './reasons.js'
-import type { SocketEntry } from './socket-ledger.js'
+import type { SocketEntry, Use } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
 
 export interface ConnectionOptions extends LivenessLimits {
@@ -63,7 +63,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
   readonly #options: ConnectionOptions
   readonly #issuer: Issuer
   readonly #turn: Turn
-  readonly #lane: 'shared' | 'lane'
+  readonly #use: Use
   readonly #listener: ConnectionListener
   readonly #queue: CallQueue
   readonly #outbox: Outbox
@@ -86,7 +86,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     options: ConnectionOptions,
     issuer: Issuer,
     turn: Turn,
-    lane: 'shared' | 'lane',
+    use: Use,
     listener: ConnectionListener,
   ) {
     this.endpoint = endpoint
@@ -95,7 +95,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     this.#options = options
     this.#issuer = issuer
     this.#turn = turn
-    this.#lane = lane
+    this.#use = use
     this.#listener = listener
     this.#lastReadAt = turn.now()
     this.#queue = new CallQueue(
@@ -164,7 +164,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
 
   #onHandshaken(): void {
     this.#to('ready')
-    this.#entry.move(this.#lane)
+    this.#entry.move(this.#use)
     this.#watch = new LivenessWatch(this.#options, this)
     this.#listener.onReady()
   }

@@ -11,7 +11,7 @@ import { Connection, type ConnectionListener, type ConnectionOptions } from './c
 import { type Dial, type DialOptions, dial } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { closing } from './reasons.js'
-import type { SocketLedger } from './socket-ledger.js'
+import type { SocketLedger, Use } from './socket-ledger.js'
 
 export interface OpeningContext {
   options: {
@@ -40,8 +40,8 @@ export class Opening {
   #connection: Connection | null = null
   #over = false
 
-  /** @param lane what the connection is for */
-  constructor(endpoint: Endpoint, context: OpeningContext, lane: 'shared' | 'lane', listener: OpeningListener) {
+  /** @param use what the connection is for */
+  constructor(endpoint: Endpoint, context: OpeningContext, use: Use, listener: OpeningListener) {
     const { options, ledger, issuer, turn } = context
     this.#endpoint = endpoint
     this.#context = context
@@ -50,7 +50,7 @@ export class Opening {
     this.#dial = dial(endpoint, options.dial, ledger, {
       onOpen: (socket, entry) => {
         this.#dial = null
-        this.#connection = new Connection(socket, entry, endpoint, options.connection, issuer, turn, lane, {
+        this.#connection = new Connection(socket, entry, endpoint, options.connection, issuer, turn, use, {
           ...listener,
           onReady: () => this.#onReady(),
           onClosed: (reason, handBack) => {

@@ -7,10 +7,13 @@
 import type { Socket } from 'node:net'
 
 /**
- * What a socket is for: every call (`shared`), or one call or session at a time (`lane`). `dialing` covers everything up to the end of
+ * What a socket is for: every call (`shared`), one call or session at a time (`lane`), or messages (`subscriber`). `dialing` covers everything up to the end of
  * the handshake; `closing` is given up, not yet closed.
  */
-export type Lane = 'dialing' | 'shared' | 'lane' | 'closing'
+export type Lane = 'dialing' | 'shared' | 'lane' | 'subscriber' | 'closing'
+
+/** What a usable connection is for. */
+export type Use = Exclude<Lane, 'dialing' | 'closing'>
 
 export interface SocketEntry {
   /** Moves the socket to another lane. */
@@ -18,7 +21,7 @@ export interface SocketEntry {
 }
 
 export class SocketLedger {
-  readonly #open: Record<Lane, number> = { dialing: 0, shared: 0, lane: 0, closing: 0 }
+  readonly #open: Record<Lane, number> = { dialing: 0, shared: 0, lane: 0, subscriber: 0, closing: 0 }
   #total = 0
   #onEmpty: (() => void)[] = []
 

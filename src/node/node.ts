@@ -10,7 +10,7 @@ import { type Call, CallFlag } from '../command/call.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
 import type { Connection } from '../connection/connection.js'
 import type { Endpoint } from '../connection/endpoint.js'
-import { Opening } from '../connection/opening.js'
+import { Opening, type OpeningListener } from '../connection/opening.js'
 import type { ErrorDetails, ReplyError, SlotwiseError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 import { backoffMs } from './backoff.js'
@@ -150,6 +150,11 @@ export class Node {
 
   get hasWaiting(): boolean {
     return this.#waiting.unsent !== 0 || this.#lanes?.hasWaiting === true
+  }
+
+  /** Opens a connection for subscriptions; it is the listener's. */
+  openSubscriber(listener: OpeningListener): Opening {
+    return new Opening(this.endpoint, this.#context, 'subscriber', listener)
   }
 
   /** Connections for calls and sessions that each need one of their own. */

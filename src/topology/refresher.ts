@@ -75,6 +75,11 @@ export class TopologyRefresher {
   #lastError: SlotwiseError | null = null
   /** Rounds that ended with a usable answer. */
   generation = 0
+  /** When the last of them began, on the clock of performance.now(): the map has been right since then, as far as anybody knows. */
+  confirmedAt = 0
+  /** The same of the one before: until then the map before was right. */
+  confirmedBefore = 0
+  #startedAt = 0
   /** Rounds started. */
   rounds = 0
 
@@ -207,6 +212,7 @@ export class TopologyRefresher {
     this.#evidence = null
     this.#hint = null
     this.rounds++
+    this.#startedAt = performance.now()
     const outcome = await this.#ask(hint)
     // stop() may have come in between.
     if ((this.#state as RefresherState) === 'stopped') return
@@ -264,6 +270,8 @@ export class TopologyRefresher {
     if (changed) this.#intervalMs = refreshMinIntervalMs
     else if (evidence === 'redirect') this.#intervalMs = Math.min(this.#intervalMs * 2, refreshMaxIntervalMs)
     this.generation++
+    this.confirmedBefore = this.confirmedAt
+    this.confirmedAt = this.#startedAt
     this.#useless.clear()
     for (const waiter of this.#take(waiter => this.generation > waiter.newerThan)) waiter.resolve(this.generation)
     this.#listener.onRefreshed(changed)

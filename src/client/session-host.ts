@@ -1,0 +1,40 @@
+// SessionHost of a client: where sessions get their connections from.
+
+import type { Call, Outcome } from '../command/call.js'
+import { closedError } from '../command/issuer.js'
+import type { TopologyRefresher } from '../topology/refresher.js'
+import type { Topology } from '../topology/topology.js'
+import { lend } from './lend.js'
+import type { Prepared } from './prepare.js'
+import type { SessionHost } from './session.js'
+import type { ClientState } from './states.js'
+
+interface CallMaking {
+  readonly state: ClientState
+  issue(prepared: Prepared, resolve: (outcome: Outcome) => void): Call
+}
+
+/** @param defaultTimeoutMs deadline for getting a connection, in milliseconds */
+export function sessionHost(
+  client: CallMaking,
+  topology: Topology,
+  refresher: TopologyRefresher | null,
+  defaultTimeoutMs: number,
+): SessionHost {
+  return {
+    clustered: refresher !== null,
+    async lend(slot, timeoutMs = defaultTimeoutMs, signal) {
+      if (client.state === 'closing' || client.state === 'closed') throw closedError()
+      const find = () => (slot < 0 ? topology.anyNode() : topology.map.primaryOf(slot))
+      const news = async () => void (await refresher?.newerThan(refresher.generation))
+      return lend(find, news, timeoutMs, signal)
+    },
+    serves: (node, slot) => refresher === null || topology.map.primaryOf(slot) === node,
+    issue: (prepared, resolve) => client.issue(prepared, resolve),
+    fail(call, reason) {
+      const code = reason.code === 'SLOTWISE_CLOSED' ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST'
+      call.failWith(code, reason.message, { cause: reason, phase: 'flight' })
+    },
+    onMoved: node => refresher?.ring('redirect', node),
+  }
+}
