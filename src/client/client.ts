@@ -15,6 +15,7 @@ import type { Inspection, NodeInspection } from './inspection.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
 import { deliver } from './parts.js'
 import { type Prepared, prepare } from './prepare.js'
+import { prepareScan, type ScanOptions, scan } from './scan.js'
 import { type Session, type SessionOptions, withSession } from './session.js'
 import { callSplit } from './split-call.js'
 import type { ClientState } from './states.js'
@@ -108,6 +109,23 @@ export class Client {
    */
   session<Result>(use: (session: Session) => Promise<Result>, options: SessionOptions = {}): Promise<Result> {
     return withSession(this.#engine, use, options)
+  }
+
+  /**
+   * All keys of the server, or of every shard of the cluster, page by page; for the guarantees see docs/cluster-commands.md. In short: a
+   * key that is there from the first page to the last is returned at least once, whatever fails over or moves meanwhile; a key may be
+   * returned more than once. Pages are asked for as they are taken, one at a time (SCAN command page, "Scan guarantees").
+   *
+   * @param options see {@link ScanOptions}
+   * @returns an iterator of non-empty arrays of keys. It ends, and leaves nothing open, when a `for await` over it is left
+   * @throws at once: SLOTWISE_INVALID_ARGUMENT. A page rejects with a ReplyError, or with SLOTWISE_TIMEOUT (no page came for `timeoutMs`;
+   *   `endpoint` and `cause` say what was waited for), SLOTWISE_ABORTED, SLOTWISE_QUEUE_FULL or SLOTWISE_CLOSED; the scan is over then
+   */
+  scanIterator(options: ScanOptions & { buffers: true }): AsyncGenerator<Buffer[], void, undefined>
+  scanIterator(options?: ScanOptions & { buffers?: false }): AsyncGenerator<string[], void, undefined>
+  scanIterator(options: ScanOptions = {}): AsyncGenerator<string[] | Buffer[], void, undefined> {
+    const pages = scan(this.#engine, this.#config, prepareScan(options))
+    return pages as AsyncGenerator<string[] | Buffer[], void, undefined>
   }
 
   // ---- life
