@@ -200,7 +200,7 @@ describe('slots that move during a scan', () => {
     let moved = 0
     let stopped = false
     const mover = (async () => {
-      for (; !stopped && moved < 60; moved++) {
+      for (; !stopped && moved < 100; moved++) {
         const slot = slots[(moved * 7) % slots.length] as number
         const from = await test.cluster.primaryOf(slot)
         const primaries = await test.cluster.primaries()
@@ -216,42 +216,10 @@ describe('slots that move during a scan', () => {
       const { found } = await collect(client.scanIterator({ count: 50 }))
       expectAll(found, keys)
       scans.push(moved)
-    } while (scans.length < 3)
+    } while (scans.length < 3 || moved < 40)
     stopped = true
     await mover
     expect(scans[0]).toBeGreaterThan(0)
-  })
-
-  it('finds keys on a node that has no slots yet', async () => {
-    const client = test.client(fast)
-    const slot = 16_000
-    const keys = await fill(client, 40, [slot])
-    const from = await test.cluster.primaryOf(slot)
-    // A replica becomes a primary without slots.
-    const spare = await replicaOf(await test.cluster.primaryOf(1000))
-    const shard = (await (await test.cluster.primaryOf(1000)).command('CLUSTER', 'MYID')) as string
-    await spare.command('CLUSTER', 'RESET', 'SOFT')
-    await spare.command('CLUSTER', 'MEET', from.host, from.port, from.busPort)
-    const id = (await spare.command('CLUSTER', 'MYID')) as string
-    await eventually(async () => {
-      for (const node of test.cluster.nodes) {
-        const line = ((await node.command('CLUSTER', 'NODES')) as string).split('\n').find(line => line.startsWith(id))
-        expect(line).toMatch(/ (?:myself,)?master - .* connected$/)
-      }
-    }, 15_000)
-    await test.cluster.beginMigration(slot, from, spare)
-    expect(await test.cluster.migrateKeys(slot, from, spare, 15)).toBe(15)
-    expectAll((await collect(test.client().scanIterator())).found, keys)
-    while ((await test.cluster.migrateKeys(slot, from, spare)) !== 0);
-    await test.cluster.finishMigration(slot, from, spare)
-    await test.cluster.waitUntilOk(10_000)
-    expectAll((await collect(client.scanIterator())).found, keys)
-    // Back to where it was.
-    await test.cluster.beginMigration(slot, spare, from)
-    while ((await test.cluster.migrateKeys(slot, spare, from)) !== 0);
-    await test.cluster.finishMigration(slot, spare, from)
-    await test.cluster.waitUntilOk(10_000)
-    await spare.command('CLUSTER', 'REPLICATE', shard)
   })
 })
 
@@ -298,5 +266,41 @@ describe('primaries that change during a scan', () => {
     const error = await pages.next().catch((reason: unknown) => reason)
     primary.thaw()
     expect(error).toMatchObject({ code: 'SLOTWISE_TIMEOUT', endpoint: primary.address, command: 'SCAN' })
+  })
+})
+
+describe('a primary without slots', () => {
+  it('finds keys on a node that has no slots yet', async () => {
+    const client = test.client(fast)
+    const slot = 16_000
+    const keys = await fill(client, 40, [slot])
+    const from = await test.cluster.primaryOf(slot)
+    // A replica becomes a primary without slots.
+    const spare = await replicaOf(await test.cluster.primaryOf(1000))
+    const shard = (await (await test.cluster.primaryOf(1000)).command('CLUSTER', 'MYID')) as string
+    await spare.command('CLUSTER', 'RESET', 'SOFT')
+    await spare.command('CLUSTER', 'MEET', from.host, from.port, from.busPort)
+    const id = (await spare.command('CLUSTER', 'MYID')) as string
+    await eventually(async () => {
+      for (const node of test.cluster.nodes) {
+        const line = ((await node.command('CLUSTER', 'NODES')) as string).split('\n').find(line => line.startsWith(id))
+        expect(line).toMatch(/ (?:myself,)?master - .* connected$/)
+      }
+      // Until then it refuses keys.
+      expect(await spare.command('CLUSTER', 'INFO')).toContain('cluster_state:ok')
+    }, 15_000)
+    await test.cluster.beginMigration(slot, from, spare)
+    expect(await test.cluster.migrateKeys(slot, from, spare, 15)).toBe(15)
+    expectAll((await collect(test.client().scanIterator())).found, keys)
+    while ((await test.cluster.migrateKeys(slot, from, spare)) !== 0);
+    await test.cluster.finishMigration(slot, from, spare)
+    await test.cluster.waitUntilOk(10_000)
+    expectAll((await collect(client.scanIterator())).found, keys)
+    // Back to where it was.
+    await test.cluster.beginMigration(slot, spare, from)
+    while ((await test.cluster.migrateKeys(slot, spare, from)) !== 0);
+    await test.cluster.finishMigration(slot, spare, from)
+    await test.cluster.waitUntilOk(10_000)
+    await spare.command('CLUSTER', 'REPLICATE', shard)
   })
 })
