@@ -27,10 +27,12 @@ export interface ScanRound {
   readonly sources: readonly ScanTask[]
   /** Gone through when all of the others are. */
   readonly targets: readonly ScanTask[]
+  /** Names of moves whose keys have all been found, however long they stay open. */
+  readonly settled: ReadonlySet<string>
 }
 
 export function firstRound(ownership: Ownership): ScanRound {
-  return { sources: [], targets: [...ownership.keys()].map(id => ({ id, slots: null })) }
+  return { sources: [], targets: [...ownership.keys()].map(id => ({ id, slots: null })), settled: new Set() }
 }
 
 /**
@@ -54,31 +56,34 @@ export function nextRound(
   for (const task of round.targets) if (failed.has(task)) targets.add(task.id, task.slots)
   for (const node of after.values()) {
     const received = receivedBy(node, before.get(node.id))
-    if (!received.isEmpty) targets.add(node.id, received)
+    if (received === null || !received.isEmpty) targets.add(node.id, received)
   }
+  const settled = new Set<string>()
   const openBefore = movesOf(before)
   const openAfter = movesOf(after)
   for (const [name, move] of new Map([...openBefore, ...openAfter])) {
     const stayedOpen = openBefore.has(name) && openAfter.has(name)
-    const settled =
-      stayedOpen &&
-      isSame(move.from, before, after) &&
-      isSame(move.to, before, after) &&
-      wasDone(round.sources, move.from, move.slot, failed) &&
-      wasDone(round.targets, move.to, move.slot, failed)
-    if (settled) continue
-    sources.addSlot(move.from, move.slot)
-    targets.addSlot(move.to, move.slot)
+    const unchanged = stayedOpen && isSame(move.from, before, after) && isSame(move.to, before, after)
+    const wasFollowed =
+      (!after.has(move.from) || wasDone(round.sources, move.from, move.slot, failed)) &&
+      (!after.has(move.to) || wasDone(round.targets, move.to, move.slot, failed))
+    if (unchanged && (wasFollowed || round.settled.has(name))) settled.add(name)
+    else {
+      sources.addSlot(move.from, move.slot)
+      targets.addSlot(move.to, move.slot)
+    }
   }
-  const next = { sources: sources.all(), targets: targets.all() }
+  const next = { sources: sources.all(), targets: targets.all(), settled }
   return next.sources.length + next.targets.length === 0 ? null : next
 }
 
-/** Slots that it owns and did not own before, or may have given away and got back. */
-function receivedBy(node: ClusterNode, before: ClusterNode | undefined): SlotSet {
-  const owned = new SlotSet().addRanges(node.ranges)
-  if (before === undefined || before.epoch !== node.epoch) return owned
-  return owned.without(new SlotSet().addRanges(before.ranges))
+/**
+ * Slots that it owns and did not own before. Null, for all of its keys, where that is not enough: it was no primary before, or was none
+ * in between, or may have given slots away and got them back.
+ */
+function receivedBy(node: ClusterNode, before: ClusterNode | undefined): SlotSet | null {
+  if (before === undefined || before.epoch !== node.epoch) return null
+  return new SlotSet().addRanges(node.ranges).without(new SlotSet().addRanges(before.ranges))
 }
 
 interface Move {
@@ -98,9 +103,9 @@ function movesOf(ownership: Ownership): Map<string, Move> {
   return moves
 }
 
+/** True as well when it is in neither: an end that has gone for good neither sends nor receives. */
 function isSame(id: string, before: Ownership, after: Ownership): boolean {
-  const epoch = before.get(id)?.epoch
-  return epoch !== undefined && epoch === after.get(id)?.epoch
+  return before.get(id)?.epoch === after.get(id)?.epoch
 }
 
 function wasDone(tasks: readonly ScanTask[], id: string, slot: number, failed: ReadonlySet<ScanTask>): boolean {
