@@ -28,10 +28,10 @@ export function failureOf(command: string, parts: readonly PartOutcome[], starte
   const first = (failed.find(({ outcome }) => codeOf(outcome) === 'SLOTWISE_ABORTED') ?? failed[0])?.outcome as Error
   const alike = failed.length === parts.length && failed.every(({ outcome }) => codeOf(outcome) === codeOf(first))
   if (alike && failed.length === 1) return first
+  const maybeExecuted = parts.some(({ outcome }) => !(outcome instanceof Error) || mayHaveRun(outcome))
   const named = new Map(parts.map(({ name, outcome }) => [name, outcome instanceof Error ? outcome : 'ok'] as const))
   if (alike || codeOf(first) === 'SLOTWISE_ABORTED') {
     if (!(first instanceof SlotwiseError)) return first
-    const maybeExecuted = parts.some(({ outcome }) => !(outcome instanceof Error) || mayHaveRun(outcome))
     return Object.assign(first, { parts: named, maybeExecuted })
   }
   const { endpoint } = first as { endpoint?: string }
@@ -41,7 +41,7 @@ export function failureOf(command: string, parts: readonly PartOutcome[], starte
     cause: first,
     parts: named,
     elapsedMs: Math.round(performance.now() - startedAt),
-    maybeExecuted: true,
+    maybeExecuted,
     ...(endpoint !== undefined && { endpoint }),
   })
 }

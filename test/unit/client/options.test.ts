@@ -40,6 +40,7 @@ describe('resolveOptions()', () => {
     ['name', { name: 'two words' }],
     ['password', { password: 7 }],
     ['clientInfo', { clientInfo: 1 }],
+    ['splitMultiKey', { splitMultiKey: 'yes' }],
   ])('refuses a wrong %s: %o', (option, options) => {
     expect(() => resolve(options)).toThrow(invalid(option))
   })
