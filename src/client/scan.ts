@@ -163,7 +163,11 @@ class Scan {
   #onTrouble(node: Node, error: Error): void {
     const endpoint = node.endpoint.key
     const passing = mayAskAgain(error, 'safe', true) || (error as SlotwiseError).code === 'SLOTWISE_QUEUE_EXPIRED'
-    if (!passing) throw withEndpoint(error, endpoint)
+    if (!passing) {
+      // What went before says more than that the time was up.
+      if (this.#trouble !== null && error.cause === undefined) error.cause = this.#trouble.error
+      throw withEndpoint(error, endpoint)
+    }
     this.#trouble = { error, endpoint }
   }
 

@@ -122,6 +122,8 @@ describe('call options and arguments', () => {
     ['signal', { signal: {} }],
     ['buffers', { buffers: 1 }],
     ['idempotent', { idempotent: 'yes' }],
+    ['split', { split: 1 }],
+    ['fanOut', { fanOut: null }],
     ['timeout', { timeout: 1 }],
     ['object', 5],
     ['object', []],
