@@ -1,5 +1,8 @@
 // MultiKey: commands with keys of several slots, split on request.
 
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { slotOf } from 'slotwise/core'
 import { describe, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
@@ -142,5 +145,17 @@ describe('a command with keys of several slots', () => {
     expect(elapsedMs).toBeLessThan(2000)
     // Nothing was done by halves: the error that all parts have in common.
     expect(all).toMatchObject({ code: 'SLOTWISE_TIMEOUT', endpoint: away.address })
+  })
+})
+
+describe('examples/cluster-commands.mjs', () => {
+  it('does what it says', async () => {
+    const example = resolve(import.meta.dirname, '../../examples/cluster-commands.mjs')
+    const env = { ...process.env, CLUSTER_NODES: test.cluster.addresses.slice(0, 2).join(',') }
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [example], { env })
+    expect(stderr).toBe('')
+    expect(stdout).toContain('MGET of 1000 keys: SLOTWISE_CROSS_SLOT')
+    expect(stdout).toContain('scanIterator: 1000 keys')
+    expect(stdout).toContain('UNLINK, split: 1000 keys gone')
   })
 })
