@@ -29,6 +29,8 @@ export const errorCodes = {
   SLOTWISE_LIMIT_AGGREGATE:
     'An aggregate in a reply has more elements than the decoder allows; the connection was destroyed.',
   SLOTWISE_TOO_MANY_REDIRECTS: 'The call was redirected more often than the limit allows.',
+  SLOTWISE_PARTIAL_FAILURE:
+    'A call that consists of several commands has failed in part: some of them were carried out, others were not.',
   SLOTWISE_REFRESH_FAILED: 'No node gave a usable view of the cluster; the cause lists each node asked.',
 } as const
 
@@ -53,6 +55,8 @@ export interface ErrorDetails {
   maybeExecuted?: boolean
   /** Name of the command; never its arguments. */
   command?: string
+  /** What became of each part of a call that consists of several: by slot for a split command, else by `host:port`. */
+  parts?: ReadonlyMap<number | string, 'ok' | Error>
 }
 
 /** A failure found by this client. `code` is one of {@link errorCodes}. */
@@ -64,6 +68,7 @@ export class SlotwiseError extends Error {
   declare readonly elapsedMs?: number
   declare readonly maybeExecuted?: boolean
   declare readonly command?: string
+  declare readonly parts?: ReadonlyMap<number | string, 'ok' | Error>
 
   constructor(code: ErrorCode, message: string, details?: ErrorDetails) {
     super(message)

@@ -19,6 +19,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     }
     const timer = setTimeout(done, ms)
     signal?.addEventListener('abort', done)
+    if (signal?.aborted === true) done()
   })
 }
 

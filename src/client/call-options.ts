@@ -13,6 +13,13 @@ export interface CallOptions {
   buffers?: boolean
   /** The command may run twice without harm, so it is sent again when its connection is lost. Default: what the command table says. */
   idempotent?: boolean
+  /**
+   * MGET, MSET, DEL, UNLINK, EXISTS or TOUCH with keys of several slots of a cluster: as one command for each slot, not atomic. Default:
+   * the client's `splitMultiKey`.
+   */
+  split?: boolean
+  /** A command that concerns a whole cluster, such as DBSIZE, goes to every server it concerns; false: to one of them. Default true. */
+  fanOut?: boolean
 }
 
 /** A call's options as bits and numbers. */
@@ -21,11 +28,20 @@ export interface ResolvedCallOptions {
   /** `noTimeoutMs` for none, -1 for the client's default. */
   timeoutMs: number
   signal: AbortSignal | null
+  /** Null for the client's default. */
+  split: boolean | null
+  fanOut: boolean
 }
 
-export const defaultCallOptions: ResolvedCallOptions = { flags: 0, timeoutMs: -1, signal: null }
+export const defaultCallOptions: ResolvedCallOptions = {
+  flags: 0,
+  timeoutMs: -1,
+  signal: null,
+  split: null,
+  fanOut: true,
+}
 
-const known = new Set(['timeoutMs', 'signal', 'buffers', 'idempotent'])
+const known = new Set(['timeoutMs', 'signal', 'buffers', 'idempotent', 'split', 'fanOut'])
 const maxTimeoutMs = 86_400_000
 
 /** @throws SlotwiseError SLOTWISE_INVALID_ARGUMENT, naming the option */
@@ -34,17 +50,21 @@ export function resolveCallOptions(options: CallOptions | undefined): ResolvedCa
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw invalid('Call options must be an object')
   for (const name of Object.keys(options)) if (!known.has(name)) throw invalid(`${name} is not a known call option`)
-  const { timeoutMs, signal, buffers, idempotent } = options
+  const { timeoutMs, signal, buffers, idempotent, split, fanOut } = options
   if (timeoutMs !== undefined && (!Number.isInteger(timeoutMs) || timeoutMs < 0 || timeoutMs > maxTimeoutMs)) {
     throw invalid(`timeoutMs must be a whole number from 0 to ${maxTimeoutMs}`)
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal must be an AbortSignal')
   if (buffers !== undefined && typeof buffers !== 'boolean') throw invalid('buffers must be a boolean')
   if (idempotent !== undefined && typeof idempotent !== 'boolean') throw invalid('idempotent must be a boolean')
+  if (split !== undefined && typeof split !== 'boolean') throw invalid('split must be a boolean')
+  if (fanOut !== undefined && typeof fanOut !== 'boolean') throw invalid('fanOut must be a boolean')
   return {
     flags: (buffers === true ? CallFlag.buffers : 0) | (idempotent === true ? CallFlag.repeatable : 0),
     timeoutMs: timeoutMs === undefined ? -1 : timeoutMs === 0 ? noTimeoutMs : timeoutMs,
     signal: signal ?? null,
+    split: split ?? null,
+    fanOut: fanOut !== false,
   }
 }
 

@@ -5,15 +5,20 @@
 
 import { BatchCollector } from '../batch/batch.js'
 import { CallFlag, type Outcome } from '../command/call.js'
-import type { Argument } from '../command/command.js'
+import { type Argument, severalSlots } from '../command/command.js'
 import { type BufferMessage, type Message, Subscription, type SubscriptionOptions } from '../pubsub/subscription.js'
 import type { Reply } from '../resp/decoder.js'
+import { fanOutOf } from '../routing/fan-out.js'
 import { type CallOptions, invalid } from './call-options.js'
 import { Engine } from './engine.js'
+import { callAll } from './fan-out-call.js'
 import type { Inspection, NodeInspection } from './inspection.js'
 import { type ClientConfig, type ClientOptions, resolveOptions } from './options.js'
+import { deliver } from './parts.js'
 import { type Prepared, prepare } from './prepare.js'
+import { prepareScan, type ScanOptions, scan } from './scan.js'
 import { type Session, type SessionOptions, withSession } from './session.js'
+import { callSplit } from './split-call.js'
 import type { ClientState } from './states.js'
 import { checkSubscription } from './subscribe.js'
 
@@ -24,8 +29,10 @@ const noArguments: readonly Argument[] = []
 
 export class Client {
   readonly #engine: Engine
+  readonly #config: ClientConfig
 
   constructor(config: ClientConfig) {
+    this.#config = config
     this.#engine = new Engine(config)
   }
 
@@ -42,14 +49,33 @@ export class Client {
    * @param name command name in any letter case, sent as given
    * @param args arguments; kept until the call settles, so they must not be changed meanwhile
    * @param options see {@link CallOptions}
-   * @returns the reply
+   * @returns the reply. In a cluster, that of a command which concerns all servers (DBSIZE, FLUSHALL, KEYS, SCRIPT LOAD, …) is put
+   *   together from theirs, unless `fanOut` is false; see docs/cluster-commands.md
    * @throws at once: SLOTWISE_INVALID_ARGUMENT, SLOTWISE_CROSS_SLOT, SLOTWISE_SESSION_ONLY. Rejects with a ReplyError, or with
    *   SLOTWISE_QUEUE_FULL, SLOTWISE_QUEUE_EXPIRED, SLOTWISE_TIMEOUT, SLOTWISE_ABORTED, SLOTWISE_CONNECTION_LOST,
-   *   SLOTWISE_TOO_MANY_REDIRECTS or SLOTWISE_CLOSED
+   *   SLOTWISE_TOO_MANY_REDIRECTS, SLOTWISE_PARTIAL_FAILURE or SLOTWISE_CLOSED
    */
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
-    const prepared = prepare(this.#engine.clustered, name, args, options)
-    return new Promise(resolve => this.#engine.start(prepared, 0, resolve as (outcome: Outcome) => void))
+    const prepared = this.#prepare(name, args, options)
+    return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))
+  }
+
+  #prepare(name: string, args: readonly Argument[], options: CallOptions | undefined): Prepared {
+    return prepare(this.#config.clustered, name, args, options, false, this.#config.splitMultiKey)
+  }
+
+  #start(prepared: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    // Nearly every call has a slot.
+    const several = prepared.slot >= 0 || !this.#config.clustered ? null : this.#startSeveral(prepared)
+    if (several === null) this.#engine.start(prepared, flags, resolve)
+    else deliver(several, (flags & CallFlag.errorAsValue) !== 0, resolve)
+  }
+
+  /** Makes a call that consists of several; null when this is none. */
+  #startSeveral(prepared: Prepared): Promise<Reply> | null {
+    if (prepared.slot === severalSlots) return callSplit(this.#engine, prepared)
+    const fanOut = prepared.options.fanOut ? fanOutOf(prepared.command.spec) : null
+    return fanOut === null ? null : callAll(this.#engine, this.#config, prepared, fanOut)
   }
 
   /**
@@ -64,16 +90,12 @@ export class Client {
     const prepared = items.map(item => {
       if (!Array.isArray(item)) throw invalid('Each command of a batch must be an array [name, args, options]')
       const [name, args = noArguments, options] = item as unknown as BatchItem
-      return prepare(this.#engine.clustered, name, args, options)
+      return this.#prepare(name, args, options)
     })
     return new Promise(resolve => {
       const collector = new BatchCollector(prepared.length, resolve)
       for (let i = 0; i < prepared.length; i++) {
-        this.#engine.start(
-          prepared[i] as Prepared,
-          CallFlag.errorAsValue,
-          collector.sink(i) as (outcome: Outcome) => void,
-        )
+        this.#start(prepared[i] as Prepared, CallFlag.errorAsValue, collector.sink(i) as (outcome: Outcome) => void)
       }
     })
   }
@@ -113,6 +135,23 @@ export class Client {
    */
   session<Result>(use: (session: Session) => Promise<Result>, options: SessionOptions = {}): Promise<Result> {
     return withSession(this.#engine.sessionHost, use, options)
+  }
+
+  /**
+   * All keys of the server, or of every shard of the cluster, page by page; for the guarantees see docs/cluster-commands.md. In short: a
+   * key that is there from the first page to the last is returned at least once, whatever fails over or moves meanwhile; a key may be
+   * returned more than once. Pages are asked for as they are taken, one at a time (SCAN command page, "Scan guarantees").
+   *
+   * @param options see {@link ScanOptions}
+   * @returns an iterator of non-empty arrays of keys. It ends, and leaves nothing open, when a `for await` over it is left
+   * @throws at once: SLOTWISE_INVALID_ARGUMENT. A page rejects with a ReplyError, or with SLOTWISE_TIMEOUT (no page came for `timeoutMs`;
+   *   `endpoint` and `cause` say what was waited for), SLOTWISE_ABORTED, SLOTWISE_QUEUE_FULL or SLOTWISE_CLOSED; the scan is over then
+   */
+  scanIterator(options: ScanOptions & { buffers: true }): AsyncGenerator<Buffer[], void, undefined>
+  scanIterator(options?: ScanOptions & { buffers?: false }): AsyncGenerator<string[], void, undefined>
+  scanIterator(options: ScanOptions = {}): AsyncGenerator<string[] | Buffer[], void, undefined> {
+    const pages = scan(this.#engine, this.#config, prepareScan(options))
+    return pages as AsyncGenerator<string[] | Buffer[], void, undefined>
   }
 
   // ---- life

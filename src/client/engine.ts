@@ -4,7 +4,7 @@
 // Dies    by close() or destroy(), in reverse order of building.
 // Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
 
-import { type Call, type CallExtras, CallFlag, noTimeoutMs, type Outcome } from '../command/call.js'
+import { type Call, type CallExtras, CallFlag, type Outcome } from '../command/call.js'
 import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName, hasOwnLane } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import type { Endpoint } from '../connection/endpoint.js'
@@ -24,7 +24,7 @@ import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import type { ClientConfig } from './options.js'
 import { OutageWatch } from './outage-watch.js'
-import type { Prepared } from './prepare.js'
+import { type Prepared, timeoutOf } from './prepare.js'
 import type { SessionHost } from './session.js'
 import { sessionHost } from './session-host.js'
 import { type ClientState, clientTransitions } from './states.js'
@@ -134,7 +134,7 @@ export class Engine {
   }
 
   /** Who serves what, for an API built on top of this one. */
-  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries'> {
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries' | 'nodeFor'> {
     return this.#topology
   }
 
@@ -155,22 +155,16 @@ export class Engine {
   }
 
   /** Makes a call that has been prepared. */
-  issue({ command, args, slot, options }: Prepared, resolve: (outcome: Outcome) => void, flags = 0): Call {
+  issue({ command, args, slot, options, node }: Prepared, resolve: (outcome: Outcome) => void, flags = 0): Call {
     if (this.#state === 'idle') this.#open()
     const { spec } = command
     const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
-    const timeoutMs = options.timeoutMs === -1 ? this.#defaultTimeoutMs(blockingMs) : options.timeoutMs
+    const timeoutMs = timeoutOf(options, blockingMs, this.#config.timeoutMs)
     const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
     if (blockingMs !== null) markBlocking(call, blockingMs)
+    if (node !== null) call.extras = { ...call.extras, pinnedTo: node }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
     return call
-  }
-
-  /** A command that blocks on the server gets its blocking time on top; one that blocks for ever has no deadline. */
-  #defaultTimeoutMs(blockingMs: number | null): number {
-    const { timeoutMs } = this.#config
-    if (timeoutMs === 0 || blockingMs === 0) return noTimeoutMs
-    return Math.min(timeoutMs + (blockingMs ?? 0), noTimeoutMs)
   }
 
   /** What the client's users want to hear of. */

@@ -67,6 +67,11 @@ export interface CommonOptions {
    * `idempotent`), `all` everything, `none` nothing. What is not sent again fails with `maybeExecuted`. Default `safe`.
    */
   resend?: ResendMode
+  /**
+   * MGET, MSET, DEL, UNLINK, EXISTS and TOUCH may name keys of several slots of a cluster: they are sent as one command for each slot,
+   * which is not atomic. Default false: SLOTWISE_CROSS_SLOT.
+   */
+  splitMultiKey?: boolean
 
   /** Least and longest time between two looks at the cluster's topology. Defaults 1,000 and 15,000. */
   refreshMinIntervalMs?: number
@@ -143,6 +148,7 @@ export type ClientConfig = Record<NumberName, number> & {
   protocol: 'auto' | 2 | 3
   stringNumbers: boolean
   resend: ResendMode
+  splitMultiKey: boolean
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
   /** For calls without a deadline; see RouterOptions. */
@@ -163,6 +169,7 @@ const otherDefaults = {
   stringNumbers: false,
   protocol: 'auto',
   resend: 'safe',
+  splitMultiKey: false,
 } as const
 
 /** Every option but `cluster` and `server`, with its default; null for none. */
@@ -211,6 +218,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
     protocol: choice(given, 'protocol', otherDefaults.protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
+    splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),
   }
 }
 

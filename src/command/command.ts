@@ -96,13 +96,15 @@ export function isReadonly(spec: CommandSpec): boolean {
   return (spec.flags & CommandFlag.readonly) !== 0
 }
 
+/** Stands for a slot: the keys are in different ones. */
+export const severalSlots = -2
+
 /**
- * The slot of a command's keys, 0 to 16383, or -1 when it has none.
+ * The slot of a command's keys, 0 to 16383, -1 when it has none, or `severalSlots`.
  *
  * @param spec what `specOf` gave for this command
- * @throws SlotwiseError SLOTWISE_CROSS_SLOT when the keys are in different slots
  */
-export function slotOfCommand(spec: CommandSpec, args: readonly Argument[]): number {
+export function findSlot(spec: CommandSpec, args: readonly Argument[]): number {
   if ((spec.flags & CommandFlag.singleKey) !== 0) return args.length === 0 ? -1 : slotOf(args[0] as Argument)
   if ((spec.flags & CommandFlag.keyless) !== 0) return -1
   const indexes = keyIndexes(spec, args)
@@ -110,11 +112,23 @@ export function slotOfCommand(spec: CommandSpec, args: readonly Argument[]): num
   for (let i = 0; i < indexes.length; i++) {
     const next = slotOf(args[indexes[i] as number] as Argument)
     if (slot === -1) slot = next
-    else if (next !== slot) {
-      throw new SlotwiseError('SLOTWISE_CROSS_SLOT', `the keys of ${spec.name} hash to different slots`, {
-        command: spec.name,
-      })
-    }
+    else if (next !== slot) return severalSlots
   }
   return slot
+}
+
+/**
+ * The slot of a command's keys, 0 to 16383, or -1 when it has none.
+ *
+ * @param spec what `specOf` gave for this command
+ * @throws SlotwiseError SLOTWISE_CROSS_SLOT when the keys are in different slots
+ */
+export function slotOfCommand(spec: CommandSpec, args: readonly Argument[]): number {
+  const slot = findSlot(spec, args)
+  if (slot !== severalSlots) return slot
+  throw crossSlotError(spec.name)
+}
+
+export function crossSlotError(command: string): SlotwiseError {
+  return new SlotwiseError('SLOTWISE_CROSS_SLOT', `the keys of ${command} hash to different slots`, { command })
 }

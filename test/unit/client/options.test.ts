@@ -40,6 +40,7 @@ describe('resolveOptions()', () => {
     ['name', { name: 'two words' }],
     ['password', { password: 7 }],
     ['clientInfo', { clientInfo: 1 }],
+    ['splitMultiKey', { splitMultiKey: 'yes' }],
   ])('refuses a wrong %s: %o', (option, options) => {
     expect(() => resolve(options)).toThrow(invalid(option))
   })
@@ -121,6 +122,8 @@ describe('call options and arguments', () => {
     ['signal', { signal: {} }],
     ['buffers', { buffers: 1 }],
     ['idempotent', { idempotent: 'yes' }],
+    ['split', { split: 1 }],
+    ['fanOut', { fanOut: null }],
     ['timeout', { timeout: 1 }],
     ['object', 5],
     ['object', []],
