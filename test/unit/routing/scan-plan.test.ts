@@ -223,6 +223,9 @@ function emptyServer(epoch: number): Server {
 
 type Action = readonly [kind: 'open' | 'step' | 'finish' | 'failover', slot: number, to: number]
 
+/** What each server says of the others: somebody owns every slot. */
+const gossip = node('others', { isMyself: false, ranges: [0, slotCount - 1] })
+
 /** Goes through the model as a scan goes through a cluster, with the least that a server promises; `tick` lets things happen. */
 function scanModel(model: Model, tick: () => void): { found: Set<string>; rounds: number } {
   const found = new Set<string>()
@@ -234,7 +237,7 @@ function scanModel(model: Model, tick: () => void): { found: Set<string>; rounds
         if (said !== null) own.set(id, said)
         tick()
       }
-      if (isComplete(own, [...own.values()].concat(goneTargets(own, model)), before)) return own
+      if (isComplete(own, [...own.values(), ...goneTargets(own, model), gossip], before)) return own
     }
     throw new Error('never complete')
   }
