@@ -2,7 +2,7 @@
 // that a server has accepted is delivered, or lies within a gap that was told.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Client, type Gap, type Message, slotOf } from 'slotwise/core'
+import type { Client, Gap, Message } from 'slotwise/core'
 import { describe, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf, thrownBy } from '../support/clients.js'
@@ -40,7 +40,7 @@ class Publisher {
       } catch (error) {
         if ((error as Error).name !== 'SlotwiseError') throw error
       }
-      await delay(2)
+      await delay(5)
     }
   }
 
@@ -57,9 +57,11 @@ class Listener {
   readonly channels: readonly string[]
   readonly subscribed: readonly string[]
   readonly kind: Kind
+  readonly protocol: 2 | 3
 
   constructor(kind: Kind, protocol: 2 | 3) {
     this.kind = kind
+    this.protocol = protocol
     const run = `run${++names}`
     this.channels = slots.map(slot => `${keyIn(slot)}:${run}`)
     this.subscribed = kind === 'pattern' ? this.channels.map(name => `${name.slice(0, -1)}?`) : this.channels
@@ -130,97 +132,108 @@ const whole = () =>
     50,
   )
 
-async function accounted(
-  kind: Kind,
-  protocol: 2 | 3,
-  disturb: (listener: Listener) => Promise<void>,
-): Promise<Listener> {
+/** The servers that bring a listener its messages. */
+async function carriersOf({ kind, channels, subscribed }: Listener): Promise<LocalServer[]> {
+  const found = new Set<LocalServer>()
+  for (const node of test.cluster.nodes) {
+    if (kind === 'pattern') {
+      if (Number(await node.command('PUBSUB', 'NUMPAT')) > 0) found.add(node)
+    } else {
+      const names = kind === 'shard' ? channels : subscribed
+      const reply = await node.command('PUBSUB', kind === 'shard' ? 'SHARDNUMSUB' : 'NUMSUB', ...names)
+      if ((reply as unknown[]).some((count, i) => i % 2 === 1 && Number(count) > 0)) found.add(node)
+    }
+  }
+  return [...found]
+}
+
+/** Listeners of each kind over each protocol, each with a publisher, while something happens. */
+async function accounted(disturb: (listeners: Listener[]) => Promise<unknown>): Promise<Listener[]> {
   await whole()
-  const listener = new Listener(kind, protocol)
-  await listener.start()
-  const publisher = new Publisher(kind, listener.channels)
+  const listeners = ([2, 3] as const).flatMap(protocol => kinds.map(kind => new Listener(kind, protocol)))
+  await Promise.all(listeners.map(listener => listener.start()))
+  const publishers = listeners.map(({ kind, channels }) => new Publisher(kind, channels))
   await delay(200)
-  await disturb(listener)
-  await listener.hears()
+  await disturb(listeners)
+  await Promise.all(listeners.map(listener => listener.hears()))
   // Longer than the cluster bus is given to settle.
   await delay(3500)
-  await publisher.stop()
+  await Promise.all(publishers.map(publisher => publisher.stop()))
   await delay(100)
-  expect(listener.unaccounted(publisher)).toEqual([])
-  const payloads = listener.numbered.map(({ payload }) => payload)
-  expect(publisher.taken.length).toBeGreaterThan(300)
-  expect(payloads.length).toBeGreaterThan(publisher.taken.length / 4)
-  expect(listener.repeated(publisher), 'delivered twice').toEqual([])
-  return listener
+  listeners.forEach((listener, i) => {
+    const publisher = publishers[i] as Publisher
+    const what = `${listener.kind} over RESP${listener.protocol}`
+    expect(listener.unaccounted(publisher), what).toEqual([])
+    expect(listener.repeated(publisher), `${what}: delivered twice`).toEqual([])
+    expect(publisher.taken.length, what).toBeGreaterThan(100)
+    expect(listener.numbered.length, what).toBeGreaterThan(publisher.taken.length / 4)
+  })
+  return listeners
 }
 
-/** The server that this client's subscriptions of the kind are at. */
-async function carrierOf({ kind, channels }: Listener): Promise<LocalServer> {
-  if (kind === 'shard') return test.cluster.primaryOf(slotOf(channels[0] as string))
-  for (const node of test.cluster.nodes) {
-    const count = kind === 'channel' ? 'CHANNELS' : 'NUMPAT'
-    const reply = await node.command('PUBSUB', count)
-    if (Array.isArray(reply) ? reply.length > 0 : Number(reply) > 0) return node
-  }
-  throw new Error('Nobody has it')
-}
-
-describe.each([2, 3] as const)('over RESP%i', protocol => {
-  describe.each(kinds)('a subscription of kind %s', kind => {
-    it('hears everything in its order while nothing happens, and no gap is told', async () => {
-      const listener = await accounted(kind, protocol, () => delay(300))
-      expect(listener.gaps).toEqual([])
+describe('subscriptions of every kind, over both protocols', () => {
+  it('hear everything while nothing happens, and no gap is told', async () => {
+    for (const { kind, protocol, gaps, client, channels, numbered } of await accounted(() => delay(300))) {
+      expect(gaps).toEqual([])
       // The others come by way of several nodes, each of which keeps its own order.
-      for (const channel of kind === 'shard' ? listener.channels : []) {
-        const own = listener.numbered.filter(message => message.channel === channel)
+      for (const channel of kind === 'shard' ? channels : []) {
+        const own = numbered.filter(message => message.channel === channel)
         expect(own.map(({ payload }) => Number(payload.split(' ')[1]))).toEqual(own.map((_, i) => i))
       }
-      const sockets = listener.client.inspect().sockets
-      if (protocol === 3) expect(sockets.subscriber).toBe(0)
-      else expect(sockets.subscriber).toBeGreaterThan(0)
-      if (kind !== 'shard') expect(sockets.subscriber).toBeLessThan(2)
-    })
+      const { subscriber } = client.inspect().sockets
+      if (protocol === 3) expect(subscriber).toBe(0)
+      else expect(subscriber).toBeGreaterThan(0)
+      if (kind !== 'shard') expect(subscriber).toBeLessThan(2)
+    }
+  })
 
-    it('goes on after its connections were cut, and tells the gap', async () => {
-      const listener = await accounted(kind, protocol, async () => {
-        for (const node of test.cluster.nodes) await node.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
-      })
-      expect(listener.gaps.length).toBeGreaterThan(0)
-      for (const { fromMs, toMs } of listener.gaps) expect(toMs).toBeGreaterThanOrEqual(fromMs)
+  it('go on after their connections were cut, and tell the gap', async () => {
+    const listeners = await accounted(async () => {
+      for (const node of test.cluster.nodes) await node.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
     })
+    for (const { gaps } of listeners) {
+      expect(gaps.length).toBeGreaterThan(0)
+      for (const { fromMs, toMs } of gaps) expect(toMs).toBeGreaterThanOrEqual(fromMs)
+    }
+  })
 
-    it('goes on when its server is killed, and when it comes back', async () => {
-      const listener = await accounted(kind, protocol, async own => {
-        const node = await carrierOf(own)
+  it('go on when their servers are killed, one after the other, and come back', async () => {
+    const listeners = await accounted(async own => {
+      const carriers = new Set<LocalServer>()
+      for (const listener of own) for (const node of (await carriersOf(listener)).slice(0, 1)) carriers.add(node)
+      for (const node of carriers) {
         await node.kill()
-        await own.hears()
+        await Promise.all(own.map(listener => listener.hears()))
         await node.restart()
-        await test.cluster.waitUntilOk(30_000)
-      })
-      expect(listener.gaps.length).toBeGreaterThan(0)
+        await whole()
+      }
     })
+    for (const { gaps } of listeners) expect(gaps.length).toBeGreaterThan(0)
+  })
 
-    it('goes on through a failover that is asked for', async () => {
-      await accounted(kind, protocol, async () => {
-        const [replica] = (await test.cluster.replicas()) as [LocalServer]
+  it('go on through failovers that are asked for', async () => {
+    await accounted(async () => {
+      const [one, two] = (await test.cluster.replicas()) as [LocalServer, LocalServer]
+      for (const replica of [one, two]) {
         await test.cluster.failover(replica)
-        await test.cluster.waitUntilOk(30_000)
-      })
-    })
-
-    it('goes on when the slots of its channels move', async () => {
-      await accounted(kind, protocol, async ({ channels }) => {
-        const moving = channels.map(channel => slotOf(channel))
-        for (const slot of moving) {
-          const from = await test.cluster.primaryOf(slot)
-          const to = (await test.cluster.primaries()).find(node => node !== from) as LocalServer
-          await test.cluster.beginMigration(slot, from, to)
-          await test.cluster.finishMigration(slot, from, to)
-        }
-      })
+        await whole()
+      }
     })
   })
 
+  it('go on when the slots of their channels move', async () => {
+    await accounted(async () => {
+      for (const slot of slots) {
+        const from = await test.cluster.primaryOf(slot)
+        const to = (await test.cluster.primaries()).find(node => node !== from) as LocalServer
+        await test.cluster.beginMigration(slot, from, to)
+        await test.cluster.finishMigration(slot, from, to)
+      }
+    })
+  })
+})
+
+describe.each([2, 3] as const)('over RESP%i', protocol => {
   it('10,000 of them move in a failover', async () => {
     await whole()
     const client = test.client({ protocol, refreshMinIntervalMs: 200 })

@@ -126,7 +126,11 @@ describe('SocketLedger', () => {
     sockets[0]?.emit('close')
     expect([ledger.total, empty]).toEqual([1, 0])
     sockets[1]?.emit('close')
-    expect([ledger.counts(), ledger.total, empty]).toEqual([{ dialing: 0, shared: 0, lane: 0, subscriber: 0, closing: 0 }, 0, 1])
+    expect([ledger.counts(), ledger.total, empty]).toEqual([
+      { dialing: 0, shared: 0, lane: 0, subscriber: 0, closing: 0 },
+      0,
+      1,
+    ])
     ledger.whenEmpty(() => empty++)
     expect(empty).toBe(2)
   })
