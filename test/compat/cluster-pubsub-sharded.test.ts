@@ -8,6 +8,7 @@ import { describeBoth, type Untyped } from './support/both.js'
 import {
   agreed,
   cutSubscribers,
+  drained,
   messagesTo,
   nobodySubscribed,
   subscribedOn,
@@ -15,7 +16,7 @@ import {
 } from './support/cluster-subscribers.js'
 
 const test = useCluster({ primaries: 3, replicasPerPrimary: 1 })
-/** The primaries; the other file of these tests says why. */
+/** The primaries; cluster-pubsub.test.ts says why. */
 let seeds: { host: string; port: number }[] = []
 const slots = [1, 8000, 16_000] as const
 /** A shard channel, and a key, of each primary. */
@@ -38,6 +39,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const cluster of made.splice(0)) cluster.disconnect()
   await nobodySubscribed(test.cluster)
+  await drained(test.cluster)
 })
 
 const next = (emitter: Untyped, event: string) => new Promise<Untyped>(resolve => emitter.once(event, resolve))
@@ -88,6 +90,20 @@ describeBoth('subscribing to shard channels on a Cluster', ({ Cluster }) => {
     expect(await called(back => cluster.ssubscribe(one, back))).toEqual([null, 1])
     expect(await called(back => cluster.ssubscribe([one, beside], back))).toEqual([null, 2])
     expect(await called(back => cluster.sunsubscribe(one, beside, back))).toEqual([null, 0])
+  })
+
+  it('settles without shardedSubscribers, and everything else goes on', async () => {
+    const cluster = open({ shardedSubscribers: false })
+    const told: string[] = []
+    for (const name of ['+subscriber', '-subscriber', 'subscribersReady']) cluster.on(name, () => told.push(name))
+    // ioredis succeeds if its subscriber is at the right primary by chance, and does not tell of the messages.
+    for (const channel of channels) {
+      const outcome = await cluster.ssubscribe(channel).catch((error: Error) => error)
+      expect(outcome instanceof Error || outcome === 1).toBe(true)
+    }
+    expect(await cluster.subscribe('a')).toBe(1)
+    expect(await cluster.set(keyIn(slots[0], 'key'), 'v')).toBe('OK')
+    expect(told).toEqual([])
   })
 
   it('goes by call(), too', async () => {
@@ -467,6 +483,17 @@ describeBoth('a Cluster whose sharded subscribers are lost', ({ Cluster }) => {
       50,
     )
 
+  it('is subscribed again to channels with its key prefix', async () => {
+    const cluster = open({ keyPrefix: 'p:' })
+    const messages = messagesTo(cluster)
+    expect(await cluster.ssubscribe('s')).toBe(1)
+    expect(await cutSubscribers(test.cluster)).toBe(1)
+    await eventually(async () => expect(await cluster.spublish('s', 'again')).toBe(1))
+    await eventually(() => expect(messages.at(-1)).toEqual(['smessage', 'p:s', 'again']))
+    expect(await cluster.sunsubscribe('s')).toBe(0)
+    expect(await cutSubscribers(test.cluster)).toBe(0)
+  })
+
   it('follows a slot that moves', { timeout: 60_000 }, async () => {
     const cluster = open()
     const messages = messagesTo(cluster)
@@ -512,6 +539,8 @@ describeBoth('a Cluster whose sharded subscribers are lost', ({ Cluster }) => {
     const cluster = open()
     const messages = messagesTo(cluster)
     for (const channel of channels) await cluster.ssubscribe(channel)
+    const told: unknown[][] = []
+    cluster.on('nodeError', (...args: unknown[]) => told.push(args))
     const lost = await test.cluster.primaryOf(slots[1])
     await lost.kill()
     try {
@@ -524,5 +553,7 @@ describeBoth('a Cluster whose sharded subscribers are lost', ({ Cluster }) => {
       await agreed(test.cluster)
     }
     for (const slot of slots) await heard(messages, slot, 'at last')
+    // The subscriber that could not connect, told of apart from the nodes ('node error').
+    expect(told).toContainEqual([expect.objectContaining({ code: 'ECONNREFUSED' }), lost.address])
   })
 })

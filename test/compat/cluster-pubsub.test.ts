@@ -1,18 +1,19 @@
-// Publish and subscribe on a Cluster: counts, messages, the commands beside them, and what comes back after a loss.
-// Shard channels have a file of their own: cluster-pubsub-sharded.test.ts.
+// Publish and subscribe on a Cluster: counts, messages, the commands beside them, and its end.
+// What comes back after a loss is in cluster-pubsub-lost.test.ts, and shard channels are in cluster-pubsub-sharded.test.ts.
 
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, ScriptedServer } from '../support/scripted-server.js'
+import type { ScriptedServer } from '../support/scripted-server.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 import {
   agreed,
-  cutSubscribers,
+  drained,
   messagesTo,
   nobodySubscribed,
-  type Subscribed,
+  published,
+  scriptedPubSub,
   subscribedOn,
   subscriptionsOn,
 } from './support/cluster-subscribers.js'
@@ -43,7 +44,15 @@ afterEach(async () => {
   for (const cluster of made.splice(0)) cluster.disconnect()
   for (const server of servers.splice(0)) await server.close()
   await nobodySubscribed(test.cluster)
+  await drained(test.cluster)
 })
+
+/** A scripted node with all the slots, closed after the test. */
+async function scripted(): Promise<ScriptedServer> {
+  const server = await scriptedPubSub()
+  servers.push(server)
+  return server
+}
 
 const next = (emitter: Untyped, event: string) => new Promise<Untyped>(resolve => emitter.once(event, resolve))
 const called = (run: (back: (...args: unknown[]) => void) => unknown) =>
@@ -413,6 +422,15 @@ describeBoth('a Cluster that is subscribed', ({ Cluster }) => {
     expect(cluster.nodes()).toHaveLength(6)
   })
 
+  it('keeps its subscriber when it asks for its slots again', async () => {
+    const cluster = open()
+    await cluster.subscribe('c')
+    const [before] = await subscribedOn(test.cluster)
+    for (let i = 0; i < 3; i++) expect(await called(back => cluster.refreshSlotsCache(back))).toEqual([undefined])
+    expect(await cluster.subscribe('d')).toBe(2)
+    expect(await subscribedOn(test.cluster)).toMatchObject([{ id: before?.id, channels: 2 }])
+  })
+
   it.each<[string, object, { name: string; protocol: number }]>([
     ['by default', {}, { name: 'ioredis-cluster(subscriber)', protocol: 3 }],
     ['under protocol 2', { protocol: 2 }, { name: 'ioredis-cluster(subscriber)', protocol: 2 }],
@@ -517,187 +535,49 @@ describeBoth('a Cluster that is subscribed', ({ Cluster }) => {
   })
 })
 
-/** A message as a server sends it under protocol 3. */
-const published = (channel: string, text: string) =>
-  array([bulk('message'), bulk(channel), bulk(text)]).replace('*', '>')
+describeBoth('subscriptions on the nodes of a Cluster', ({ Cluster }) => {
+  const open = (options: object = {}) => kept(new Cluster(seeds, options))
 
-/** A scripted node that has all the slots; the handler goes first, and subscriptions have an answer under protocol 3. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
-    const own = handler(command, connection)
-    if (own !== undefined) return own
-    const [name = '', ...args] = command
-    if (name === 'CLUSTER' && args[0] === 'INFO') return bulk('cluster_state:ok\r\n')
-    if (/^P?(UN)?SUBSCRIBE$/.test(name)) {
-      return args
-        .map((channel, i) => array([bulk(name.toLowerCase()), bulk(channel), `:${i + 1}\r\n`]).replace('*', '>'))
-        .join('')
-    }
-    return { INFO: bulk('loading:0\r\n'), QUIT: '+OK\r\n', GET: bulk('value') }[name]
-  })
-  server.layout = [[0, 16_383, server.port]]
-  servers.push(server)
-  return server
-}
-
-describeBoth('a Cluster whose subscriber is lost', ({ Cluster }) => {
-  const open = (options: object = {}, nodes: unknown[] = seeds) => kept(new Cluster(nodes, options))
-
-  it.each<[string, object]>([
-    ['by default', {}],
-    ['under protocol 2', { redisOptions: { protocol: 2 } }],
-    // ioredis asks this of a Redis, and not of a Cluster.
-    ['with autoResubscribe: false', { redisOptions: { autoResubscribe: false } }],
-  ])('is subscribed again to what it was, %s', async (_, options) => {
-    const cluster = open(options)
-    const messages = messagesTo(cluster)
-    const told: string[] = []
-    for (const name of ['error', 'close', 'reconnecting', 'end']) cluster.on(name, () => told.push(name))
-    await cluster.subscribe('a', 'b', 'gone')
-    await cluster.psubscribe('p*', 'gone*')
-    await cluster.unsubscribe('gone')
-    await cluster.punsubscribe('gone*')
-    const [before] = await subscribedOn(test.cluster)
-    expect(await cutSubscribers(test.cluster)).toBe(1)
-    await eventually(async () => {
-      expect(await subscriptionsOn(test.cluster)).toEqual([2, 1, 0])
-      const [after] = await subscribedOn(test.cluster)
-      expect(after?.node !== before?.node || after?.id !== before?.id).toBe(true)
-    })
-    for (const channel of ['gone', 'a', 'b', 'pat']) await node().command('PUBLISH', channel, 'again')
-    await eventually(() => expect(messages).toHaveLength(3))
-    expect(messages).toEqual([
-      ['message', 'a', 'again'],
-      ['message', 'b', 'again'],
-      ['pmessage', 'p*', 'pat', 'again'],
-    ])
-    // The counts go on where they were, and so does everything else.
-    expect(await cluster.subscribe('c')).toBe(4)
-    expect(await cluster.unsubscribe('a', 'b', 'c')).toBe(1)
-    expect(cluster.status).toBe('ready')
-    expect(told).toEqual([])
-  })
-
-  it('is subscribed again as often as it must be', async () => {
+  it('tell those nodes, and not the Cluster', async () => {
     const cluster = open()
-    const messages = messagesTo(cluster)
-    await cluster.subscribe('a')
-    for (let i = 0; i < 5; i++) {
-      expect(await cutSubscribers(test.cluster)).toBe(1)
-      await eventually(async () => {
-        expect(await subscribedOn(test.cluster)).toHaveLength(1)
-        expect(await subscriptionsOn(test.cluster)).toEqual([1, 0, 0])
-      })
-      await cluster.publish('a', String(i))
-      await eventually(() => expect(messages.at(-1)).toEqual(['message', 'a', String(i)]))
-    }
-    expect(messages).toHaveLength(5)
-  })
-
-  it('goes on with its commands', async () => {
-    const cluster = open()
-    await cluster.subscribe('a')
-    await Promise.all(keys.map(key => cluster.set(key, 0)))
-    let failed = 0
-    const calls: Promise<unknown>[] = []
-    for (let i = 0; i < 50; i++) {
-      if (i === 10) await cutSubscribers(test.cluster)
-      calls.push(...keys.map(key => cluster.incr(key).catch(() => failed++)))
-      if (i % 10 === 0) await Promise.all(calls)
-    }
-    await Promise.all(calls)
-    expect(failed).toBe(0)
-    expect(await Promise.all(keys.map(key => cluster.get(key)))).toEqual(['50', '50', '50'])
-  })
-
-  it('sends one SUBSCRIBE and one PSUBSCRIBE for all', async () => {
-    let subscriber: { cut(): void } | undefined
-    const server = await scripted(([name], connection) => {
-      if (name === 'SUBSCRIBE') subscriber = connection
-      return undefined
-    })
-    const cluster = open({}, [server.port])
-    await cluster.subscribe('a')
-    await cluster.subscribe('b')
-    await cluster.psubscribe('p*')
-    await cluster.psubscribe('q*')
-    const before = server.commands.length
-    subscriber?.cut()
-    await eventually(() => expect(server.count('PSUBSCRIBE')).toBe(3))
-    expect(server.commands.slice(before).filter(([name]) => name?.endsWith('SUBSCRIBE'))).toEqual([
-      ['SUBSCRIBE', 'a', 'b'],
-      ['PSUBSCRIBE', 'p*', 'q*'],
-    ])
-    server.sendToAll(published('b', 'hi'))
-    expect(await next(cluster, 'message')).toBe('b')
-  })
-
-  it('sends a subscription again that was not answered', async () => {
-    const server = await scripted(([name], connection) => {
-      if (name === 'SUBSCRIBE' && server.count('SUBSCRIBE') === 1) connection.cut()
-      return name === 'SUBSCRIBE' && server.count('SUBSCRIBE') === 1 ? '' : undefined
-    })
-    const cluster = open({ retryDelayOnFailover: 1 }, [server.port])
     await next(cluster, 'ready')
-    expect(await cluster.subscribe('a')).toBe(1)
-    expect(server.seen('SUBSCRIBE')).toEqual([
-      ['SUBSCRIBE', 'a'],
-      ['SUBSCRIBE', 'a'],
+    const [one] = cluster.nodes('master')
+    const [own, others] = [messagesTo(one), messagesTo(cluster)]
+    expect(await one.subscribe('c')).toBe(1)
+    expect(await one.psubscribe('c*')).toBe(2)
+    expect(await cluster.subscribe('d')).toBe(1)
+    await node().command('PUBLISH', 'c', 'to the node')
+    await node().command('PUBLISH', 'd', 'to the Cluster')
+    await eventually(() => expect([...own, ...others]).toHaveLength(3))
+    expect(own).toEqual([
+      ['message', 'c', 'to the node'],
+      ['pmessage', 'c*', 'c', 'to the node'],
     ])
+    expect(others).toEqual([['message', 'd', 'to the Cluster']])
+    for (const key of keys) expect(await cluster.set(key, 'v')).toBe('OK')
+    expect(await one.unsubscribe('c')).toBe(1)
   })
 
-  it('fails a subscription that was not answered when it was told not to send it again', async () => {
-    const server = await scripted(([name], connection) => {
-      if (name !== 'SUBSCRIBE') return undefined
-      connection.cut()
-      return ''
-    })
-    const cluster = open({ retryDelayOnFailover: 0 }, [server.port])
-    await next(cluster, 'ready')
-    expect(await failureOf(cluster.subscribe('a'))).toMatchObject(closed)
-    expect(cluster.status).toBe('ready')
-    expect(await cluster.get('k')).toBe('value')
-  })
-
-  it('looks for another node when that of its subscriber is killed', { timeout: 60_000 }, async () => {
-    const cluster = open()
-    const messages = messagesTo(cluster)
-    await cluster.subscribe('a', 'b')
-    await cluster.psubscribe('p*')
-    const [{ node: lost }] = (await subscribedOn(test.cluster)) as [Subscribed]
-    await lost.kill()
+  it.each<[string, (one: Untyped) => Untyped]>([
+    ['each of its primaries', one => one],
+    ['a duplicate of each', one => kept(one.duplicate())],
+    ['a duplicate of each under protocol 2', one => kept(one.duplicate({ protocol: 2 }))],
+  ])('tell of its keys when there is one on %s', async (_, listener) => {
+    for (const one of test.cluster.nodes) await one.command('CONFIG', 'SET', 'notify-keyspace-events', 'KEA')
     try {
-      const left = test.cluster.nodes.find(({ running }) => running) as LocalServer
-      await eventually(async () => expect(await subscriptionsOn(test.cluster)).toEqual([2, 1, 0]), 20_000)
-      await left.command('PUBLISH', 'b', 'still')
-      await left.command('PUBLISH', 'pat', 'here')
-      await eventually(() =>
-        expect(messages).toEqual([
-          ['message', 'b', 'still'],
-          ['pmessage', 'p*', 'pat', 'here'],
-        ]),
-      )
+      const cluster = open()
+      await next(cluster, 'ready')
+      const heard: string[] = []
+      for (const one of cluster.nodes('master')) {
+        const redis = listener(one)
+        redis.on('pmessage', (_pattern: string, channel: string, key: string) => heard.push(`${channel} ${key}`))
+        expect(await redis.psubscribe('__keyevent@0__:set')).toBe(1)
+      }
+      for (const key of keys) await cluster.set(key, 'v')
+      await eventually(() => expect(heard).toHaveLength(3))
+      expect(heard.sort()).toEqual(keys.map(key => `__keyevent@0__:set ${key}`).sort())
     } finally {
-      await lost.restart()
-      await agreed(test.cluster)
+      for (const one of test.cluster.nodes) await one.command('CONFIG', 'SET', 'notify-keyspace-events', '')
     }
-    expect(await cluster.subscribe('c')).toBe(4)
-  })
-
-  it('is subscribed again when the whole cluster has been away', { timeout: 60_000 }, async () => {
-    const cluster = open({ clusterRetryStrategy: () => 50 })
-    const messages = messagesTo(cluster)
-    await cluster.subscribe('a')
-    await cluster.psubscribe('p*')
-    // Each has a connection, whose loss can be seen.
-    for (const one of cluster.nodes()) await one.ping()
-    await test.cluster.killAll()
-    await eventually(() => expect(cluster.status).not.toBe('ready'))
-    await test.cluster.restartAll()
-    await agreed(test.cluster)
-    await eventually(async () => expect(await subscriptionsOn(test.cluster)).toEqual([1, 1, 0]), 20_000)
-    await node().command('PUBLISH', 'a', 'again')
-    await eventually(() => expect(messages).toEqual([['message', 'a', 'again']]))
-    expect(await cluster.subscribe('b')).toBe(3)
   })
 })

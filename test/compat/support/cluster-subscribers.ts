@@ -1,7 +1,9 @@
 // What the servers of a cluster tell of the connections that are subscribed to something.
 
+import { Redis } from 'ioredis'
 import { expect } from 'vitest'
 import type { LocalCluster, LocalServer } from '../../../scripts/local-cluster.mjs'
+import { array, bulk, type Handler, ScriptedServer } from '../../support/scripted-server.js'
 import { eventually } from '../../support/settled.js'
 import type { Untyped } from './both.js'
 
@@ -56,6 +58,32 @@ export async function cutSubscribers(cluster: LocalCluster): Promise<number> {
 export const nobodySubscribed = (cluster: LocalCluster) =>
   eventually(async () => expect(await subscribedOn(cluster)).toEqual([]))
 
+let drains = 0
+
+/**
+ * What has been published on any node has reached all the others: messages go from node to node on one connection, in their
+ * order, and may come when the next test has begun to listen to the same channel.
+ */
+export async function drained(cluster: LocalCluster): Promise<void> {
+  const { nodes } = cluster
+  const channel = `drained ${drains++}`
+  const heard = nodes.map(() => new Set<string>())
+  const listeners = nodes.map(({ host, port }) => new Redis({ host, port, retryStrategy: () => null }))
+  try {
+    for (const [i, listener] of listeners.entries()) {
+      listener.on('error', () => undefined).on('message', (_, address) => heard[i]?.add(address))
+    }
+    await Promise.all(listeners.map(listener => listener.subscribe(channel)))
+    await eventually(async () => {
+      for (const node of nodes) await node.command('PUBLISH', channel, node.address)
+      for (const addresses of heard) expect(addresses.size).toBe(nodes.length)
+    }, 20_000)
+  } finally {
+    for (const listener of listeners) listener.disconnect()
+  }
+  await nobodySubscribed(cluster)
+}
+
 /** Every event with a message, in its order, with its arguments; those of bytes only when asked for. */
 export function messagesTo(cluster: Untyped, bytes = false): unknown[][] {
   const messages: unknown[][] = []
@@ -86,3 +114,24 @@ export const agreed = (cluster: LocalCluster) =>
     20_000,
     50,
   )
+
+/** A message as a server sends it under protocol 3. */
+export const published = (channel: string, text: string) =>
+  array([bulk('message'), bulk(channel), bulk(text)]).replace('*', '>')
+
+/** A scripted node that has all the slots; the handler goes first, and subscriptions have an answer under protocol 3. */
+export async function scriptedPubSub(handler: Handler = () => undefined): Promise<ScriptedServer> {
+  const server = await ScriptedServer.start((command, connection) => {
+    const own = handler(command, connection)
+    if (own !== undefined) return own
+    const [name = '', ...args] = command
+    if (name === 'CLUSTER' && args[0] === 'INFO') return bulk('cluster_state:ok\r\n')
+    if (/^P?(UN)?SUBSCRIBE$/.test(name)) {
+      const counts = args.map((channel, i) => array([bulk(name.toLowerCase()), bulk(channel), `:${i + 1}\r\n`]))
+      return counts.map(count => count.replace('*', '>')).join('')
+    }
+    return { INFO: bulk('loading:0\r\n'), QUIT: '+OK\r\n', GET: bulk('value') }[name]
+  })
+  server.layout = [[0, 16_383, server.port]]
+  return server
+}
