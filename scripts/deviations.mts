@@ -74,10 +74,18 @@ export const deviations = {
     why: 'A client without traffic notices a failover, too.',
     restore: '`slotwise: { refreshPeriodMs: 0 }`',
   },
-  'cluster-subscriptions': {
-    what: 'Commands that give a connection a state of its own (`subscribe`, `multi` with `{pipeline: false}`, `watch`, `monitor`) are refused on a Cluster with code `SLOTWISE_SESSION_ONLY`; ioredis has an own connection for subscriptions and sends the others to any node.',
-    why: 'They would disturb everything else on the connection. Subscriptions of a Cluster are still to come.',
+  'cluster-sessions': {
+    what: 'Commands that give a connection a state of its own (`multi` with `{pipeline: false}`, `watch`, `monitor`) are refused on a Cluster with code `SLOTWISE_SESSION_ONLY`; ioredis sends them to any node.',
+    why: 'They would disturb everything else on the connection.',
     restore: 'Use a `Redis` of the node, for instance `cluster.nodes()[0].duplicate()`.',
+  },
+  'one-subscriber-a-node': {
+    what: 'In slotwise one connection a node brings everything that is subscribed to there, named `ioredis-cluster(subscriber)`; ioredis has others for shard channels, named `ioredis-cluster(ssubscriber)`. Shard channels do not need the option `shardedSubscribers`, which decides on events only.',
+    why: 'One is enough.',
+  },
+  'subscriptions-are-kept': {
+    what: 'A subscription whose connection is lost before it was confirmed fails in ioredis with `retryDelayOnFailover: 0`; slotwise tries until it stands, or the server refuses it. After every interruption the event `gap` tells of which names messages may have been missed, and when.',
+    why: 'What is wanted is a subscription, not a command.',
   },
   'library-name': {
     what: 'CLIENT SETINFO names `slotwise` where ioredis names itself.',

@@ -25,4 +25,6 @@ export { type Endpoint, tcpEndpoint, unixEndpoint } from './connection/endpoint.
 export { type HandshakeOptions, type HandshakeStep, library } from './connection/handshake.js'
 export { RedisError, replyError } from './errors.js'
 export type { Node } from './node/node.js'
+export type { NamesGap, Sink } from './pubsub/entry.js'
+export type { SubscriptionKind } from './pubsub/subscription-set.js'
 export { pause } from './turn.js'

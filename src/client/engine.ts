@@ -171,7 +171,8 @@ export class Engine {
   get subscriptions(): Subscriptions {
     if (this.#state === 'idle' && !this.#router.onHold) this.#open()
     if (this.#subscriptions === null) {
-      this.#subscriptions = subscriptionsOf(this.#issuer, this.#turn, this.#topology, this.#refresher)
+      const isAwake = () => this.#state !== 'idle'
+      this.#subscriptions = subscriptionsOf(this.#issuer, this.#turn, this.#topology, this.#refresher, isAwake)
       if (this.#state === 'closing' || this.#state === 'closed') this.#subscriptions.end(closedError())
     }
     return this.#subscriptions

@@ -10,6 +10,8 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
     connectTimeoutMs: config.connectTimeoutMs,
     drainTimeoutMs: config.drainTimeoutMs,
     maxLanes: config.maxLanes,
+    sharedSubscriptions: config.sharedSubscriptions,
+    subscriberName: config.subscriberName ?? null,
     dial: { tls: config.tls, keepAliveMs: config.keepAliveMs, ...config.dial },
     connection: {
       handshake: {

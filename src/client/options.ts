@@ -57,6 +57,11 @@ export interface CommonOptions {
    * Default 256.
    */
   maxLanes?: number
+  /**
+   * Subscriptions share the connection of calls where the server speaks RESP3. False gives them one of their own for each server, as RESP2
+   * needs: the server then bounds what waits on it (`client-output-buffer-limit pubsub`) apart from replies. Default true.
+   */
+  sharedSubscriptions?: boolean
 
   /** MOVED and ASK replies one call may get. Default 16. */
   maxRedirects?: number
@@ -147,7 +152,10 @@ export type ClientConfig = Record<NumberName, number> & {
   clientInfo: boolean
   protocol: 'auto' | 2 | 3
   stringNumbers: boolean
+  sharedSubscriptions: boolean
   resend: ResendMode
+  /** Name of connections for subscriptions alone, for CLIENT LIST; by default that of all. */
+  subscriberName?: string
   splitMultiKey: boolean
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
@@ -166,6 +174,7 @@ const otherDefaults = {
   tls: null,
   name: null,
   clientInfo: true,
+  sharedSubscriptions: true,
   stringNumbers: false,
   protocol: 'auto',
   resend: 'safe',
@@ -216,6 +225,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     name: resolveName(given),
     clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
     stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
+    sharedSubscriptions: flag(given, 'sharedSubscriptions', otherDefaults.sharedSubscriptions),
     protocol: choice(given, 'protocol', otherDefaults.protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),

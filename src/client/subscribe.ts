@@ -11,12 +11,16 @@ import type { Topology } from '../topology/topology.js'
 import type { Turn } from '../turn.js'
 import { invalid } from './call-options.js'
 
-/** Subscriptions of a client that is made of these. */
+/**
+ * Subscriptions of a client that is made of these.
+ * @param isAwake the client may dial
+ */
 export function subscriptionsOf(
   issuer: Issuer,
   turn: Turn,
   topology: Topology,
   refresher: TopologyRefresher | null,
+  isAwake: () => boolean,
 ): Subscriptions {
   return new Subscriptions({
     issuer,
@@ -29,6 +33,7 @@ export function subscriptionsOf(
     ownerOf: slot => topology.map.primaryOf(slot),
     readyNodes: () => topology.readyNodes(),
     wake: () => {
+      if (!isAwake()) return
       if (refresher === null || topology.view === null) refresher?.ring('urgent')
       for (const node of topology.primaries) node.open()
     },

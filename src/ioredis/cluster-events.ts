@@ -32,7 +32,8 @@ export interface ReportedCluster {
   readonly options: ClusterOptions
   readonly status: ClusterStatus
   readonly manuallyClosing: boolean
-  readonly currentClient: Engine | null
+  readonly core: Engine | null
+  readonly subscriber: { onPrimariesKnown(count: number): void; onUsable(): void; onEnd(message: string): void }
   retryAttempts: number
   setStatus(status: ClusterStatus): void
   emit(event: string, ...args: unknown[]): boolean
@@ -146,6 +147,10 @@ export class ClusterEvents {
 
   #emitNodeError(node: Node, error: Error): void {
     this.#lastNodeError = error
+    // Its subscriber cannot be reached either.
+    if (this.#cluster.options.shardedSubscribers === true) {
+      this.#cluster.emit('nodeError', error, `${node.endpoint.host}:${node.endpoint.port}`)
+    }
     this.#cluster.emit('node error', error, `${node.endpoint.host}:${node.endpoint.port}`)
   }
 
@@ -207,8 +212,10 @@ export class ClusterEvents {
     const cluster = this.#cluster
     cluster.retryAttempts = 0
     this.#lastNodeError = null
+    cluster.subscriber.onPrimariesKnown(this.#client?.topology.primaries.length ?? 0)
     cluster.setStatus('ready')
     this.#hold(false)
+    cluster.subscriber.onUsable()
   }
 
   #onAllFailed(reason: Error): number | null {
@@ -221,6 +228,7 @@ export class ClusterEvents {
     cluster.callDelayed(this.closeError())
     const delayMs = cluster.options.clusterRetryStrategy?.call(cluster, ++cluster.retryAttempts, undefined)
     if (typeof delayMs !== 'number') {
+      cluster.subscriber.onEnd(unavailable)
       cluster.setStatus('end')
       return null
     }
@@ -238,7 +246,7 @@ export class ClusterEvents {
   }
 
   get #client(): Engine | null {
-    return this.#cluster.currentClient
+    return this.#cluster.core
   }
 
   /** Commands wait as long as the cluster is not in order. */
@@ -251,6 +259,7 @@ export class ClusterEvents {
   #end(): void {
     this.#life.usable = false
     this.#client?.destroy()
+    this.#cluster.subscriber.onEnd(unavailable)
     this.#cluster.setStatus('end')
   }
 
@@ -262,12 +271,12 @@ export class ClusterEvents {
   /** Its user wants another connection to everything. What is called meanwhile waits for it. */
   reconnect(): void {
     const cluster = this.#cluster
-    const { currentClient: client } = cluster
+    const { core: client } = cluster
     if (client === null || cluster.status === 'disconnecting') return
     cluster.setStatus('disconnecting')
     const next = cluster.rebuild()
     void client.finish().then(() => {
-      if (cluster.currentClient !== next || cluster.manuallyClosing) return
+      if (cluster.core !== next || cluster.manuallyClosing) return
       this.#forgetNodes()
       cluster.setStatus('close')
       this.#retry(undefined, () => cluster.connect().catch(noop))
@@ -301,6 +310,7 @@ export class ClusterEvents {
     const cluster = this.#cluster
     this.#forgetNodes()
     cluster.callDelayed(this.closeError())
+    cluster.subscriber.onEnd(unavailable)
     cluster.setStatus('close')
     cluster.setStatus('end')
   }

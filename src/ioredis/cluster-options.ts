@@ -151,6 +151,8 @@ export function clusterConfig(
     refreshMinIntervalMs: Math.min(periodMs, 1000),
     drainTimeoutMs: within(redisOptions.disconnectTimeout, 0, day, 2000),
     ...(lostMs === 0 && { resend: 'none' as const }),
+    // As in ioredis: a slow listener cannot fill the connection that all commands share.
+    sharedSubscriptions: false,
     ...options.slotwise,
   })
   const locate = locator(options.natMap)
@@ -159,6 +161,7 @@ export function clusterConfig(
     ...config,
     ...connectionDetails(common, onReport),
     maxRetries: config.maxRedirects,
+    subscriberName: `ioredis-cluster(subscriber)${config.name === null ? '' : `:${config.name}`}`,
     retryDelaysMs: {
       MOVED: within(options.retryDelayOnMoved, 1, day, 0),
       TRYAGAIN: within(options.retryDelayOnTryAgain, 1, day, 0),

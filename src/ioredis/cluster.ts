@@ -18,12 +18,14 @@ import {
   startupNodeOptions,
 } from './cluster-options.js'
 import { ClusterSlots } from './cluster-slots.js'
+import { ClusterSubscriber, isSubscribing } from './cluster-subscriber.js'
 import type { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
 import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
 import { NodeLink, submitTransaction } from './node-link.js'
+import { nodeSubscriber } from './node-subscriber.js'
 import { needsOwnConnection, sessionOnly } from './own-connection.js'
 import type { PipelineOwner, PipelineResult } from './pipeline.js'
 import { linkFactory, Redis, type ReplyMapping } from './redis.js'
@@ -45,8 +47,10 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   retryAttempts = 0
   connectionEpoch = 0
   manuallyClosing = false
-  private core: Engine | null = null
+  /** What it sends through at present. */
+  core: Engine | null = null
   private readonly reports = new ClusterEvents(this)
+  readonly subscriber = new ClusterSubscriber(this)
   private readonly handles = new Map<Node, Redis>()
   private table = new ClusterSlots(null)
   /** Rejects the connect() under way. */
@@ -65,11 +69,6 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     for (const [name, script] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, script)
     if (this.options.lazyConnect) this.setStatus('wait')
     else this.connect().catch(noop)
-  }
-
-  /** What it sends through at present. */
-  get currentClient(): Engine | null {
-    return this.core
   }
 
   /** Always 0: everything is pipelined, and nothing is kept back for it. */
@@ -140,6 +139,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     // As in ioredis: nothing is sent before the cluster is known to be in order.
     client.onHold = true
     this.table = new ClusterSlots(client)
+    this.subscriber.attach(client)
     return client
   }
 
@@ -232,16 +232,17 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
 
   /** The Redis object of a node; made when first asked for. */
   handleOf(node: Node): Redis {
-    let handle = this.handles.get(node)
+    const handle = this.handles.get(node)
     if (handle === undefined) {
       const { host, port } = node.endpoint
       // What a node of a Cluster must be, whatever the options say.
       const fixed = { enableOfflineQueue: true, readOnly: node.isReplica, lazyConnect: true, retryStrategy: null }
       const options: RedisOptions = { ...this.options.redisOptions, host, port, ...fixed }
-      const factory = { [linkFactory]: () => new NodeLink(this.core as Engine, node) }
-      handle = new Redis({ ...options, ...factory })
-      this.handles.set(node, handle)
-      if (node.isReady) handle.adoptReady()
+      const link = () => new NodeLink(this.core as Engine, node, () => nodeSubscriber(made))
+      const made = new Redis({ ...options, [linkFactory]: link } as RedisOptions)
+      this.handles.set(node, made)
+      if (node.isReady) made.adoptReady()
+      return made
     }
     return handle
   }
@@ -279,6 +280,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       node.redis ??= this.handleFor(node.slot ?? -1) ?? undefined
       if (node.redis !== undefined) return node.redis.sendCommand(command, stream)
     }
+    if (command.group === null && isSubscribing(command)) return this.subscriber.run(command)
     let slot: number
     try {
       // A transaction's slot is that of all its keys.

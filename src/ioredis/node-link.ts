@@ -31,16 +31,29 @@ export function submitTransaction(
   client.submit(resolveCommand('multi'), args, slot, bits, timeoutMs, resolve, { collector, pinnedTo: node })
 }
 
+/** What takes a node's subscriptions. */
+export interface Subscriber {
+  call(name: string, ...args: unknown[]): Promise<unknown>
+}
+
+const subscribing = new Set(
+  ['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE'].flatMap(name => [name, name.replace('SUB', 'UNSUB')]),
+)
+
 export class NodeLink implements Link {
   readonly #client: Engine
   readonly #node: Node
+  readonly #makeSubscriber: () => Subscriber
+  #subscriber: Subscriber | null = null
   database = 0
   readonly subscribed = 0
   readonly dialled = true
 
-  constructor(client: Engine, node: Node) {
+  /** @param subscriber a connection of the node's own, for subscriptions: what subscribes on a shared one would concern all */
+  constructor(client: Engine, node: Node, subscriber: () => Subscriber) {
     this.#client = client
     this.#node = node
+    this.#makeSubscriber = subscriber
   }
 
   get state(): string {
@@ -57,6 +70,14 @@ export class NodeLink implements Link {
   }
 
   submit(name: CommandName, args: readonly Argument[], flags: number, timeoutMs: number, resolve: Resolve): void {
+    if (subscribing.has(name.spec.name)) {
+      this.#subscriber ??= this.#makeSubscriber()
+      const done = this.#subscriber.call(name.spec.name.toLowerCase(), ...args)
+      done.then(resolve as (reply: unknown) => void, (error: Error) =>
+        resolve((flags & CallFlag.errorAsValue) === 0 ? Promise.reject(error) : error),
+      )
+      return
+    }
     const copy = this.#node.isReplica ? CallFlag.fromReplica : 0
     this.#client.submit(name, args, -1, flags | CallFlag.pinned | copy, timeoutMs, resolve, { pinnedTo: this.#node })
   }

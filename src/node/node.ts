@@ -152,9 +152,20 @@ export class Node {
     return this.#waiting.unsent !== 0 || this.#lanes?.hasWaiting === true
   }
 
+  /** Its shared connection takes subscriptions, too. */
+  get sharesSubscriptions(): boolean {
+    return this.protocol === 3 && this.#context.options.sharedSubscriptions
+  }
+
   /** Opens a connection for subscriptions; it is the listener's. */
   openSubscriber(listener: OpeningListener): Opening {
-    return new Opening(this.endpoint, this.#context, 'subscriber', listener)
+    const { options } = this.#context
+    const handshake = {
+      ...options.connection.handshake,
+      name: options.subscriberName ?? options.connection.handshake.name,
+    }
+    const own = { ...options, connection: { ...options.connection, handshake } }
+    return new Opening(this.endpoint, { ...this.#context, options: own }, 'subscriber', listener)
   }
 
   /** Connections for calls and sessions that each need one of their own. */

@@ -13,6 +13,10 @@ export interface NodeOptions extends BackoffOptions {
   drainTimeoutMs: number
   /** Connections of one node, besides the shared one, for blocking calls and sessions. */
   maxLanes: number
+  /** Subscriptions go on the shared connection where that can take them. */
+  sharedSubscriptions: boolean
+  /** Name of connections for subscriptions alone; null for that of all. */
+  subscriberName: string | null
 }
 
 /** What every node of a client shares. */

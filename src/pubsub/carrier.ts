@@ -1,4 +1,4 @@
-// Carrier: what brings one server's messages: its shared connection where it speaks RESP3, and one of its own where it does not.
+// Carrier: what brings one server's messages: its shared connection where that can, and one of its own where it cannot.
 // Owns    that own connection, or the attempt to open it.
 // Born    when a name is to be joined at the server.
 // Dies    by end(), or with its own connection.
@@ -42,7 +42,7 @@ export class Carrier {
 
   /** True where the server's shared connection brings messages, too. */
   get isShared(): boolean {
-    return this.node.protocol === 3
+    return this.node.sharesSubscriptions
   }
 
   get isUsable(): boolean {

@@ -26,14 +26,13 @@ import {
   longLine,
   maxLineBytes,
   missingLineEnd,
-  protocolError,
   tooDeep,
   tooLong,
   tooMany,
 } from './failures.js'
 import { Frame } from './frame.js'
 import { RawReader } from './raw-reader.js'
-import { parseBigNumber, parseBoolean, parseDouble, parseInteger, parseNull } from './scalars.js'
+import * as scalars from './scalars.js'
 import { copyOf, TextCollector, TextReader, utf8 } from './text.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
 
@@ -55,9 +54,10 @@ export class Resp3Decoder implements ReplyDecoder {
   #depth = 0
   /** True from the first byte of a top-level item to its end. */
   #begun = false
-  /** Of the current reply: strings as Buffers; in the shapes of RESP2. */
+  /** Of the current reply: strings as Buffers; in the shapes of RESP2; the former of the reply that a push has come within. */
   #asBuffers = false
   #legacy = false
+  #outerAsBuffers = false
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
 
@@ -175,14 +175,9 @@ export class Resp3Decoder implements ReplyDecoder {
     const next = reader.read(bytes, pos, end)
     if (reader.reply !== null) {
       this.#raw = null
-      this.#emit(reader.reply)
+      this.#add(reader.reply)
     }
     return next
-  }
-
-  #emit(value: Reply): void {
-    this.#begun = false
-    this.#sink.onReply(value)
   }
 
   #add(value: Reply): void {
@@ -198,24 +193,29 @@ export class Resp3Decoder implements ReplyDecoder {
 
   #addError(message: string): void {
     const error = replyError(message)
-    if (this.#top !== null) this.#add(error)
-    else {
-      this.#begun = false
-      this.#sink.onError(error)
-    }
+    if (this.#top !== null) return this.#add(error)
+    this.#begun = false
+    this.#sink.onError(error)
   }
 
   // ---- aggregates
 
   /** @param count as announced, which is pairs for maps and attributes; of no meaning when streamed */
   #open(type: number, count: number, streamed: boolean): void {
-    if (type === Aggregate.push && this.#top !== null) throw badType(type)
+    if (type === Aggregate.push && this.#top !== null) this.#enterPush(this.#top)
     const max = this.#limits.maxAggregateLength
     const length = streamed ? max + 1 : isPairs(type) ? count * 2 : count
     if (length > max && !streamed) throw tooMany(this.#limits)
     if (++this.#depth > this.#limits.maxDepth) throw tooDeep(this.#limits)
     this.#top = new Frame(type, this.#top, length, streamed, this.#legacy)
     if (length === 0) this.#finish(this.#top)
+  }
+
+  /** Redis 7.0 writes a message in the midst of EXEC's array when the transaction publishes to a channel of its own connection. */
+  #enterPush(top: Frame): void {
+    if (top.type === Aggregate.push) throw badType(Aggregate.push)
+    this.#outerAsBuffers = this.#asBuffers
+    this.#asBuffers = this.#pushBuffers
   }
 
   /** The frame is full. */
@@ -234,10 +234,15 @@ export class Resp3Decoder implements ReplyDecoder {
         if (parent === null) this.#begun = false
         return
       }
+      if (frame.type === Aggregate.push) {
+        if (parent === null) this.#begun = false
+        else this.#asBuffers = this.#outerAsBuffers
+        this.#sink.onPush(frame.items)
+        return
+      }
       if (parent === null) {
         this.#begun = false
-        if (frame.type === Aggregate.push) this.#sink.onPush(frame.items)
-        else this.#sink.onReply(frame.value())
+        this.#sink.onReply(frame.value())
         return
       }
       parent.items.push(frame.value())
@@ -273,7 +278,7 @@ export class Resp3Decoder implements ReplyDecoder {
         this.#addError(utf8(bytes, start, at))
         break
       case Type.integer:
-        this.#add(parseInteger(this.#text.read(bytes, start, at), this.#stringNumbers))
+        this.#add(scalars.parseInteger(this.#text.read(bytes, start, at), this.#stringNumbers))
         break
       default:
         this.#addScalar(type, this.#text.read(bytes, start, at))
@@ -282,10 +287,11 @@ export class Resp3Decoder implements ReplyDecoder {
   }
 
   #addScalar(type: number, text: string): void {
-    if (type === Type.null) this.#add(parseNull(text))
-    else if (type === Type.boolean) this.#add(this.#legacy ? Number(parseBoolean(text)) : parseBoolean(text))
-    else if (type === Type.double) this.#addNumber(parseDouble(text), text)
-    else if (type === Type.bigNumber) this.#addNumber(parseBigNumber(text), text)
+    if (type === Type.null) this.#add(scalars.parseNull(text))
+    else if (type === Type.boolean)
+      this.#add(this.#legacy ? Number(scalars.parseBoolean(text)) : scalars.parseBoolean(text))
+    else if (type === Type.double) this.#addNumber(scalars.parseDouble(text), text)
+    else if (type === Type.bigNumber) this.#addNumber(scalars.parseBigNumber(text), text)
     else if (type === Type.end && text === '') this.#endStreamed()
     else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
     else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
@@ -370,10 +376,7 @@ export class Resp3Decoder implements ReplyDecoder {
       this.#addError(utf8(bytes, start, end))
       return
     }
-    if (type === Type.verbatim) {
-      if (end - start < 4 || bytes[start + 3] !== 0x3a) throw protocolError('malformed verbatim string')
-      start += 4
-    }
+    if (type === Type.verbatim) start = scalars.verbatimStart(bytes, start, end)
     this.#add(this.#asBuffers ? copyOf(bytes, start, end) : this.#text.read(bytes, start, end))
   }
 
@@ -384,9 +387,7 @@ export class Resp3Decoder implements ReplyDecoder {
     while (at < end && bytes[at] !== cr) at++
     if (at + 1 >= end) return this.#cut(bytes, pos, end)
     if (bytes[at + 1] !== lf) throw missingLineEnd()
-    const text = utf8(bytes, pos + 1, at)
-    if (!/^\d+$/.test(text)) throw badLength()
-    const length = Number(text)
+    const length = scalars.parseChunkLength(utf8(bytes, pos + 1, at))
     if (length !== 0) {
       if (streamed.length + length > this.#maxBulkBytes) throw tooLong(this.#limits)
       return this.#awaitBody(Type.chunk, length, bytes, at + 2, end)

@@ -1,7 +1,7 @@
 // Scalars: replies that are one line, from the text of that line.
 
 import type { Reply } from './decoder.js'
-import { protocolError } from './failures.js'
+import { badLength, protocolError } from './failures.js'
 
 const integerForm = /^[+-]?\d+$/
 const doubleForm = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
@@ -38,4 +38,16 @@ export function parseBoolean(text: string): boolean {
 export function parseNull(text: string): Reply {
   if (text !== '') throw protocolError('malformed null')
   return null
+}
+
+/** The length of a chunk of a streamed string. */
+export function parseChunkLength(text: string): number {
+  if (!/^\d+$/.test(text)) throw badLength()
+  return Number(text)
+}
+
+/** Where the text of a verbatim string begins, behind its format of three letters. */
+export function verbatimStart(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 4 || bytes[start + 3] !== 0x3a) throw protocolError('malformed verbatim string')
+  return start + 4
 }

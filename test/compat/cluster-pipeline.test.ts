@@ -376,7 +376,7 @@ describeBoth('a transaction on a Cluster', ({ Cluster, deviates }) => {
 
   it('needs a connection of its own without a pipeline', async () => {
     // ioredis sends these to whatever node, and the commands after them to others.
-    if (deviates('cluster-subscriptions')) {
+    if (deviates('cluster-sessions')) {
       for (const call of [cluster.multi({ pipeline: false }), cluster.watch(a), cluster.unwatch(), cluster.exec()]) {
         expect(await failureOf(call)).toMatchObject({ code: 'SLOTWISE_SESSION_ONLY' })
       }

@@ -26,8 +26,7 @@ describe('@socket.io/redis-adapter', () => {
     await withServers(1, (_, addresses) => expectConversation(scenario, addresses))
   })
 
-  // Subscriptions of a Cluster are still to come in slotwise: deviation `cluster-subscriptions`.
-  describe.runIf(process.env.SLOTWISE_COMPAT === 'ioredis')('on a cluster', () => {
+  describe('on a cluster', () => {
     const cluster = useCluster()
 
     it.each(['classicCluster', 'shardedCluster'])('carries what is said from server to server (%s)', scenario =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type ReplyError, replyError } from '../../../src/errors.js'
 import { createDecoder } from '../../../src/resp/create-decoder.js'
-import { type Reply, ReplyFormat } from '../../../src/resp/decoder.js'
+import { defaultLimits, type Reply, ReplyFormat } from '../../../src/resp/decoder.js'
 import { canonical, only, Recorder, run } from './recorder.js'
 
 const both = [2, 3] as const
@@ -226,6 +226,18 @@ describe.each(both)('RESP%i decoder', protocol => {
 })
 
 describe('RESP3 decoder', () => {
+  it('gives pushes to onPush that come within a reply, which goes on', () => {
+    const text = '*3\r\n+OK\r\n>3\r\n+message\r\n+a\r\n$2\r\nhi\r\n:1\r\n$1\r\nx\r\n+NEXT\r\n'
+    const recorder = new Recorder()
+    const decoder = createDecoder(3, recorder, defaultLimits, { stringNumbers: false, pushBuffers: true })
+    for (const byte of b(text)) decoder.execute(Buffer.of(byte))
+    expect(recorder.events).toEqual([
+      ['push', [b('message'), b('a'), b('hi')]],
+      ['reply', ['OK', 1, 'x']],
+      ['reply', 'NEXT'],
+    ])
+  })
+
   it('gives pushes to onPush, between replies, and asks no format for them', () => {
     const text =
       '>2\r\n+message\r\n$1\r\na\r\n:1\r\n>?\r\n+b\r\n.\r\n>0\r\n|1\r\n+k\r\n:1\r\n>1\r\n|1\r\n+k\r\n:1\r\n+c\r\n$1\r\nd\r\n'

@@ -51,7 +51,7 @@ const malformed: [2 | 3, string][] = [
     '.\r\n',
     '*1\r\n.\r\n',
     '*?\r\n.x\r\n',
-    '*1\r\n>1\r\n',
+    '>1\r\n>1\r\n',
     '*?\r\n;1\r\n',
     '$?\r\n+a\r\n',
     '$?\r\n$1\r\n',
