@@ -192,10 +192,9 @@ export class Resp3Decoder implements ReplyDecoder {
   }
 
   #addError(message: string): void {
-    const error = replyError(message)
-    if (this.#top !== null) return this.#add(error)
-    this.#begun = false
-    this.#sink.onError(error)
+    if (this.#top === null) this.#begun = false
+    if (this.#top === null) this.#sink.onError(replyError(message))
+    else this.#add(replyError(message))
   }
 
   // ---- aggregates
