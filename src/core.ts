@@ -14,3 +14,4 @@ export { type ErrorCode, errorCodes, type Phase, ReplyError, SlotwiseError } fro
 export * from './foundation.js'
 export type { BufferMessage, Gap, Message, Subscription, SubscriptionOptions } from './pubsub/subscription.js'
 export type { Reply } from './resp/decoder.js'
+export type { ReadFrom, ZonePolicy } from './routing/read-policy.js'

@@ -42,6 +42,8 @@ export interface Inspection {
   redirects: { moved: number; ask: number }
   /** Calls tried again after a pause (TRYAGAIN, CLUSTERDOWN, LOADING, READONLY, MASTERDOWN). */
   retries: number
+  /** Reads sent to a replica. */
+  replicaReads: number
   /** Slots that some node serves. */
   slotsCovered: number
   nodes: number
@@ -94,6 +96,7 @@ export function inspect(
     refreshes: refresher?.rounds ?? 0,
     redirects: { moved: router.moved, ask: router.asked },
     retries: router.retries,
+    replicaReads: router.replicaReads,
     slotsCovered: topology.map.covered,
     nodes: topology.nodes.length,
   }

@@ -4,6 +4,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
+import type { ReadFrom } from '../routing/read-policy.js'
 import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
@@ -62,6 +63,9 @@ export interface CommonOptions {
    * needs: the server then bounds what waits on it (`client-output-buffer-limit pubsub`) apart from replies. Default true.
    */
   sharedSubscriptions?: boolean
+
+  /** Who answers reads of a cluster: see {@link ReadFrom}. What a replica answers may be older than what has been written. Default `primary`. */
+  readFrom?: ReadFrom
 
   /** MOVED and ASK replies one call may get. Default 16. */
   maxRedirects?: number
@@ -153,6 +157,7 @@ export type ClientConfig = Record<NumberName, number> & {
   protocol: 'auto' | 2 | 3
   stringNumbers: boolean
   sharedSubscriptions: boolean
+  readFrom: ReadFrom
   resend: ResendMode
   /** Name of connections for subscriptions alone, for CLIENT LIST; by default that of all. */
   subscriberName?: string
@@ -178,6 +183,7 @@ const otherDefaults = {
   stringNumbers: false,
   protocol: 'auto',
   resend: 'safe',
+  readFrom: 'primary',
   splitMultiKey: false,
 } as const
 
@@ -228,6 +234,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     sharedSubscriptions: flag(given, 'sharedSubscriptions', otherDefaults.sharedSubscriptions),
     protocol: choice(given, 'protocol', otherDefaults.protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
+    readFrom: resolveReadFrom(given, clustered),
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),
   }
 }
@@ -259,6 +266,18 @@ function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | null {
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
     throw invalid('tls', 'must be a boolean or an object')
   return tls as TlsOptions
+}
+
+function resolveReadFrom({ readFrom = 'primary' }: Record<string, unknown>, clustered: boolean): ReadFrom {
+  if (typeof readFrom === 'object' && readFrom !== null) {
+    const { zone, zoneOf } = readFrom as { zone?: unknown; zoneOf?: unknown }
+    if (typeof zone !== 'string') throw invalid('readFrom.zone', 'must be a string')
+    if (typeof zoneOf !== 'function') throw invalid('readFrom.zoneOf', 'must be a function')
+  } else if (!['primary', 'replicas', 'all', 'lowest-latency'].includes(readFrom as string)) {
+    throw invalid('readFrom', 'must be primary, replicas, all, lowest-latency or { zone, zoneOf }')
+  }
+  if (!clustered && readFrom !== 'primary') throw invalid('readFrom', 'must be primary without a cluster')
+  return readFrom as ReadFrom
 }
 
 function resolveName(given: Record<string, unknown>): string | null {

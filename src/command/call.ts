@@ -52,6 +52,10 @@ export const CallFlag = {
   ownLane: 8192,
   /** The server has been told not to answer it: written, it is done. */
   noReply: 16384,
+  /** Changes nothing, by the command table. */
+  readOnly: 32768,
+  /** A replica could not answer it: the primary is to. */
+  fromPrimary: 65536,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */
@@ -112,6 +116,8 @@ export interface CallExtras {
   collector?: ReplyCollector
   /** With CallFlag.pinned: the node, or what stands for it. */
   pinnedTo?: unknown
+  /** Of a read: the node that is to answer it, if it is connected. */
+  readAt?: unknown
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */
@@ -207,7 +213,7 @@ export class Call implements Deadlined, Chargeable {
   /** It will be tried again; `ran` is false when a reply proved that it has not run. */
   markUnsent(ran: boolean, reason: Error): void {
     if (this.current === 'sent') this.to('unsent')
-    this.flags = (this.flags & ~CallFlag.asking) | (ran ? CallFlag.lostReply : 0)
+    this.flags = (this.flags & ~(CallFlag.asking | CallFlag.fromReplica)) | (ran ? CallFlag.lostReply : 0)
     this.extras ??= {}
     this.extras.lastError = reason
     this.extras.retries = (this.extras.retries ?? 0) + 1

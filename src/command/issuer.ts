@@ -61,7 +61,7 @@ export class Issuer implements CallMaker {
     resolve: (outcome: Outcome) => void,
   ): Call {
     const now = this.#turn.now()
-    const bits = isReadonly(name.spec) ? flags | CallFlag.repeatable : flags
+    const bits = isReadonly(name.spec) ? flags | CallFlag.repeatable | CallFlag.readOnly : flags
     const call = new Call(this, name, args, slot, bits, now, timeoutMs, resolve)
     this.#issued++
     if (timeoutMs !== noTimeoutMs) this.#wheel.add(call, now)

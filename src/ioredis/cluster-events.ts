@@ -265,7 +265,17 @@ export class ClusterEvents {
 
   /** No client could be made at all; whoever has asked for it goes on first. */
   onImpossible(error: Error): void {
-    queueMicrotask(() => this.#retryFromTheStart(error))
+    queueMicrotask(() => {
+      // No other attempt would find other options.
+      const isFinal = (error as SlotwiseError).code === 'SLOTWISE_INVALID_OPTION'
+      if (!isFinal) {
+        this.#retryFromTheStart(error)
+        return
+      }
+      this.#cluster.failStart(error)
+      this.#cluster.silentEmit('error', error)
+      this.#end()
+    })
   }
 
   /** Its user wants another connection to everything. What is called meanwhile waits for it. */

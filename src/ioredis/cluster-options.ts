@@ -3,9 +3,8 @@
 import { lookup, resolveSrv, type SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
 import { type ClientConfig, type Endpoint, resolveOptions, tcpEndpoint } from '../core.js'
-import type { Command } from './command.js'
+import type { ScaleReads } from './cluster-reads.js'
 import type { ScriptDefinition } from './methods.js'
-import type { Redis } from './redis.js'
 import {
   type CommonRedisOptions,
   commonOptions,
@@ -35,7 +34,8 @@ export interface ClusterOptions {
   clusterNodeRetryStrategy?: ((times: number) => number | undefined | null) | null
   enableOfflineQueue?: boolean
   enableReadyCheck?: boolean
-  scaleReads?: NodeRole | ((nodes: Redis[], command: Command) => Redis | Redis[])
+  /** Who answers reads: `master`, `slave`, `all`, or whom a function chooses of the nodes of the slot, the primary first. Default `master`. */
+  scaleReads?: NodeRole | ScaleReads
   /** Redirects and tries after a pause that a command may get. Default 16. */
   maxRedirections?: number
   /** Milliseconds before MOVED is followed. Default 0. */
@@ -153,6 +153,7 @@ export function clusterConfig(
     ...(lostMs === 0 && { resend: 'none' as const }),
     // As in ioredis: a slow listener cannot fill the connection that all commands share.
     sharedSubscriptions: false,
+    readFrom: options.scaleReads === 'slave' ? 'replicas' : options.scaleReads === 'all' ? 'all' : 'primary',
     ...options.slotwise,
   })
   const locate = locator(options.natMap)

@@ -17,6 +17,7 @@ import {
   parseClusterOptions,
   startupNodeOptions,
 } from './cluster-options.js'
+import { senderOfRead } from './cluster-reads.js'
 import { ClusterSlots } from './cluster-slots.js'
 import { ClusterSubscriber, isSubscribing } from './cluster-subscriber.js'
 import type { Command } from './command.js'
@@ -71,10 +72,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     else this.connect().catch(noop)
   }
 
-  /** Always 0: everything is pipelined, and nothing is kept back for it. */
-  get autoPipelineQueueSize(): number {
-    return 0
-  }
+  /** Everything is pipelined, and nothing is kept back for it. */
+  readonly autoPipelineQueueSize = 0
 
   setStatus(status: ClusterStatus, arg?: unknown): void {
     this.status = status
@@ -102,6 +101,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       this.reports.stopWaiting()
       this.setStatus('connecting')
       const settle = (error: Error | null) => {
+        this.off('refresh', onRefresh)
         this.off('ready', onReady)
         this.off('close', onClose)
         this.off('end', onClose)
@@ -111,7 +111,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
       const onReady = () => settle(null)
       this.failStart = settle
       // Once the slots are known it is a matter of time.
-      this.once('refresh', () => this.off('close', onClose))
+      const onRefresh = () => void this.off('close', onClose)
+      this.once('refresh', onRefresh)
       const onClose = () => settle(this.reports.closeError())
       this.once('ready', onReady)
       this.once('close', onClose)
@@ -292,7 +293,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     }
     const handle = this.handleFor(slot)
     command.slotHint = slot
-    command.sender = this.sender
+    command.sender = typeof this.options.scaleReads === 'function' ? senderOfRead(this, command, slot) : this.sender
     if (handle !== null) return handle.sendCommand(command, stream)
     return this.anchor.sendCommand(command, stream)
   }
@@ -315,7 +316,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
   private anchored: Redis | null = null
 
-  private readonly sender: Sender = {
+  readonly sender: Sender = {
     submit: (
       name: CommandName,
       args: readonly Argument[],

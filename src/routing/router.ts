@@ -12,7 +12,9 @@ import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../error
 import type { Node } from '../node/node.js'
 import type { Evidence } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
+import { LatencyProbe } from './latency-probe.js'
 import { Pauses } from './pauses.js'
+import { chooseReader, type ReadFacts, type ReadFrom } from './read-policy.js'
 import { endedByReply, mayResend, type ResendMode, verdict } from './verdict.js'
 
 export interface RouterOptions {
@@ -33,6 +35,8 @@ export interface RouterOptions {
    */
   maxRetries?: number
   resend: ResendMode
+  /** Who answers reads. By default the primary. */
+  readFrom?: ReadFrom
 }
 
 export interface RouterListener {
@@ -41,6 +45,9 @@ export interface RouterListener {
   /** Why there is no slot map, for calls that wait for one. */
   situation(): ErrorDetails
 }
+
+/** Set: it only reads. Not set: it must be the primary that answers. */
+const mayBeCopy = CallFlag.readOnly | CallFlag.fromPrimary | CallFlag.pinned
 
 export class Router {
   readonly #options: RouterOptions
@@ -59,6 +66,10 @@ export class Router {
   asked = 0
   /** Calls tried again after a pause. */
   retries = 0
+  /** Reads sent to a replica. */
+  replicaReads = 0
+  readonly #probe: LatencyProbe | null
+  readonly #facts: ReadFacts
 
   constructor(options: RouterOptions, topology: Topology, issuer: Issuer, listener: RouterListener) {
     this.#options = options
@@ -66,6 +77,9 @@ export class Router {
     this.#issuer = issuer
     this.#listener = listener
     this.#parked = new CallQueue(() => listener.situation())
+    const probed = () => topology.readyNodes()
+    this.#probe = options.readFrom === 'lowest-latency' ? new LatencyProbe(issuer, probed) : null
+    this.#facts = { latencyMs: node => this.#probe?.latencyMs(node) ?? null, random: Math.random }
     this.#pauses = new Pauses(issuer, calls => {
       for (const call of calls) this.dispatch(call)
     })
@@ -82,8 +96,7 @@ export class Router {
       this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
-    const node =
-      slot < 0 ? this.#nodeWithoutSlot(call) : (this.#topology.map.primaryOf(slot) ?? this.#nodeForUncovered())
+    const node = slot < 0 ? this.#nodeWithoutSlot(call) : (this.#ownerFor(call) ?? this.#nodeForUncovered())
     if (node === null) this.#park(call)
     else if (node.state === 'retired') this.#failRetired(node, call)
     else node.send(call)
@@ -91,6 +104,25 @@ export class Router {
 
   #nodeWithoutSlot(call: Call): Node | null {
     return call.has(CallFlag.pinned) ? ((call.extras?.pinnedTo as Node | undefined) ?? null) : this.#topology.anyNode()
+  }
+
+  /** The primary, or for a read whom the policy chooses. */
+  #ownerFor(call: Call): Node | null {
+    const { map } = this.#topology
+    const { readFrom = 'primary' } = this.#options
+    const readAt = call.extras?.readAt as Node | undefined
+    if ((readFrom === 'primary' && readAt === undefined) || (call.flags & mayBeCopy) !== CallFlag.readOnly) {
+      return map.primaryOf(call.slot)
+    }
+    const shard = map.shardOf(call.slot)
+    if (shard === null) return null
+    for (const replica of shard.replicas) replica.open()
+    const chosen = readAt?.isReady === true ? readAt : chooseReader(shard, readFrom, this.#facts)
+    if (chosen !== shard.primary) {
+      call.flags |= CallFlag.fromReplica
+      this.replicaReads++
+    }
+    return chosen
   }
 
   /** Where tries are counted, a call whose slot nobody serves is to be told so by a server. */
@@ -142,8 +174,16 @@ export class Router {
       call.fail(call.has(CallFlag.translated) ? error : Object.assign(error, { command: call.spec.name }))
       return
     }
+    const fromReplica = call.has(CallFlag.fromReplica)
     // The reply proves that the command has not run.
     call.markUnsent(false, error)
+    if (fromReplica && (outcome.kind === 'retry' || outcome.kind === 'moved')) {
+      // A replica that cannot answer is no reason to wait: the primary can.
+      call.flags |= CallFlag.fromPrimary
+      this.#listener.onEvidence('redirect', null)
+      this.dispatch(call)
+      return
+    }
     if (outcome.kind === 'retry') {
       if (outcome.stale) this.#listener.onEvidence('urgent', null)
       const { maxRetries = Infinity } = this.#options
@@ -270,6 +310,7 @@ export class Router {
   /** Fails what it holds, and from now on whatever is handed back to it. */
   stop(reason: SlotwiseError): void {
     this.#stopReason = reason
+    this.#probe?.stop()
     for (const call of this.#parked.drain().unsent) call.fail(stopped(this.#issuer, call, reason))
     for (const call of this.#pauses.drain()) call.fail(stopped(this.#issuer, call, reason))
   }

@@ -1,0 +1,37 @@
+// The examples do what they say.
+
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { LocalServer } from '../../scripts/local-server.mjs'
+import { useCluster } from '../support/settled.js'
+
+const test = useCluster({ primaries: 3, replicasPerPrimary: 1 })
+let server: LocalServer
+beforeAll(async () => {
+  server = await LocalServer.start()
+})
+afterAll(() => server?.stop())
+
+async function run(name: string): Promise<string> {
+  const example = resolve(import.meta.dirname, `../../examples/${name}.mjs`)
+  const env = { ...process.env, CLUSTER_NODES: test.cluster.addresses.join(','), REDIS_ADDRESS: server.address }
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [example], { env, timeout: 30_000 })
+  expect(stderr).toBe('')
+  return stdout
+}
+
+it('subscriptions', async () => {
+  expect(await run('subscriptions')).toBe('hello a, hello b\nby pattern: 2\nSPUBLISH has reached 1\nshard: hi\n')
+})
+
+it('sessions', async () => {
+  expect(await run('sessions')).toBe(
+    'job: first\ndisturbed: null, undisturbed: OK\nstock: 4\nmonitored: "SET" "example:seen" "1"\n',
+  )
+})
+
+it('replica-reads', async () => {
+  expect(await run('replica-reads')).toBe('read from replicas: yes\n')
+})
