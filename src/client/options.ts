@@ -87,7 +87,7 @@ export interface CommonOptions {
   refreshMaxIntervalMs?: number
   /** What one node has to answer a topology question. Default 2,000. */
   refreshTimeoutMs?: number
-  /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000. */
+  /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000, and 10,000 with `readFrom`: a replica that comes back is not missed otherwise. */
   refreshPeriodMs?: number
 
   /** Nesting a reply may have. Default 128. */
@@ -212,7 +212,11 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   const parsed = addresses.map((address, i) => parseAddress(address, clustered ? `cluster[${i}]` : 'server'))
 
   const first = parsed[0] as (typeof parsed)[0]
-  const numbers = resolveNumbers(given, { database: first.database })
+  const readFrom = resolveReadFrom(given, clustered)
+  const numbers = resolveNumbers(given, {
+    database: first.database,
+    refreshPeriodMs: readFrom === 'primary' ? null : 10_000,
+  })
   if (clustered && numbers.database !== 0) throw invalid('database', 'must be 0 in a cluster')
   if (numbers.backoffMaxMs < numbers.backoffMinMs) throw invalid('backoffMaxMs', 'must not be less than backoffMinMs')
   if (numbers.refreshMaxIntervalMs < numbers.refreshMinIntervalMs) {
@@ -234,19 +238,19 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     sharedSubscriptions: flag(given, 'sharedSubscriptions', otherDefaults.sharedSubscriptions),
     protocol: choice(given, 'protocol', otherDefaults.protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
-    readFrom: resolveReadFrom(given, clustered),
+    readFrom,
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),
   }
 }
 
 function resolveNumbers(
   given: Record<string, unknown>,
-  fromAddress: { database: number | null },
+  defaults: Partial<Record<string, number | null>>,
 ): Record<NumberName, number> {
   const numbers = {} as Record<NumberName, number>
   for (const name of Object.keys(numberRules) as NumberName[]) {
     const rule: NumberRule = numberRules[name]
-    const otherwise = (name === 'database' ? fromAddress.database : null) ?? rule.default
+    const otherwise = defaults[name] ?? rule.default
     const value = given[name] === undefined ? otherwise : given[name]
     if (!Number.isInteger(value) || (value as number) < rule.min || (value as number) > rule.max) {
       throw invalid(name, `must be a whole number from ${rule.min} to ${rule.max}`)

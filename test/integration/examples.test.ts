@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { useCluster } from '../support/settled.js'
+import { eventually, useCluster } from '../support/settled.js'
 
 const test = useCluster({ primaries: 3, replicasPerPrimary: 1 })
 let server: LocalServer
@@ -33,5 +33,12 @@ it('sessions', async () => {
 })
 
 it('replica-reads', async () => {
+  // A replica is named once it is in step.
+  await eventually(async () => {
+    for (const node of test.cluster.nodes) {
+      const shards = (await node.command('CLUSTER', 'SLOTS')) as unknown[][]
+      expect(shards.every(shard => shard.length === 4)).toBe(true)
+    }
+  }, 20_000)
   expect(await run('replica-reads')).toBe('read from replicas: yes\n')
 })
