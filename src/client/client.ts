@@ -47,6 +47,8 @@ export class Client {
    */
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
     const prepared = prepare(this.#engine.clustered, name, args, options)
+    const known = this.#engine.cache?.find(prepared)
+    if (known !== undefined) return Promise.resolve(known)
     return new Promise(resolve => this.#engine.start(prepared, 0, resolve as (outcome: Outcome) => void))
   }
 

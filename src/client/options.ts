@@ -1,12 +1,14 @@
 // Options: what a user may set, the defaults, and the check that turns both into one configuration. Pure.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { CacheConfig } from '../cache/policy.js'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
 import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
+import { type CacheOptions, resolveCache } from './cache-options.js'
 
 /** Everything but where the servers are. All times are milliseconds, all sizes bytes. */
 export interface CommonOptions {
@@ -76,6 +78,9 @@ export interface CommonOptions {
   /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000. */
   refreshPeriodMs?: number
 
+  /** Keeps replies in this process until the server tells that their key has changed; docs/caching.md. Default: no cache. */
+  cache?: CacheOptions
+
   /** Nesting a reply may have. Default 128. */
   maxReplyDepth?: number
   /** Bytes a string in a reply may have. Default 536,870,912 (512 MiB, the server's own limit). */
@@ -143,6 +148,8 @@ export type ClientConfig = Record<NumberName, number> & {
   protocol: 'auto' | 2 | 3
   stringNumbers: boolean
   resend: ResendMode
+  /** Null for none. */
+  cache: CacheConfig | null
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
   /** For calls without a deadline; see RouterOptions. */
@@ -163,6 +170,7 @@ const otherDefaults = {
   stringNumbers: false,
   protocol: 'auto',
   resend: 'safe',
+  cache: null,
 } as const
 
 /** Every option but `cluster` and `server`, with its default; null for none. */
@@ -196,6 +204,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   if (numbers.refreshMaxIntervalMs < numbers.refreshMinIntervalMs) {
     throw invalid('refreshMaxIntervalMs', 'must not be less than refreshMinIntervalMs')
   }
+  const protocol = choice(given, 'protocol', otherDefaults.protocol)
   return {
     ...numbers,
     clustered,
@@ -209,7 +218,8 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     name: resolveName(given),
     clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
     stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
-    protocol: choice(given, 'protocol', otherDefaults.protocol),
+    protocol,
+    cache: resolveCache(given.cache, protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
   }
 }

@@ -52,6 +52,10 @@ export const CallFlag = {
   ownLane: 8192,
   /** The server has been told not to answer it: written, it is done. */
   noReply: 16384,
+  /** To be told on which connection it was sent last. */
+  stamped: 32768,
+  /** To be sent right behind CLIENT CACHING YES, where the connection is tracked. */
+  optIn: 65536,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */
@@ -112,6 +116,8 @@ export interface CallExtras {
   collector?: ReplyCollector
   /** With CallFlag.pinned: the node, or what stands for it. */
   pinnedTo?: unknown
+  /** With CallFlag.stamped: what stands for the connection it was sent on last. */
+  stamp?: object
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */
