@@ -15,7 +15,7 @@ import { EntryStore } from './entry-store.js'
 import type { CacheInspection } from './inspection.js'
 import { PendingRead, type Reader } from './pending-read.js'
 import { type CacheConfig, CachePolicy, Kind } from './policy.js'
-import { Region } from './region.js'
+import { type Read, Region } from './region.js'
 import { Tracking } from './tracking.js'
 import { type Packed, pack, packedBytes, unpack } from './value.js'
 
@@ -177,7 +177,7 @@ export class ClientCache<R extends Request> implements AtTurnEnd {
   }
 
   /** A call has settled: with a reply, with an error reply, or with neither. */
-  #onOutcome(read: PendingRead, reader: Reader, outcome: Reply | Error): void {
+  #onOutcome(read: Read, reader: Reader, outcome: Reply | Error): void {
     const isLeader = reader === read.leader
     if (isLeader && outcome instanceof Error && !(outcome instanceof ReplyError)) {
       // Nothing that the others need share: one of them asks again.
@@ -187,7 +187,7 @@ export class ClientCache<R extends Request> implements AtTurnEnd {
     reader.deliver(outcome)
   }
 
-  #promote(read: PendingRead): void {
+  #promote(read: Read): void {
     read.promoting = true
     for (;;) {
       const next = read.shift()
@@ -204,7 +204,7 @@ export class ClientCache<R extends Request> implements AtTurnEnd {
   }
 
   /** The reply has come: keeps it if that is right, and gives everybody a copy. */
-  #share(read: PendingRead, { call }: Reader, outcome: Reply | Error): void {
+  #share(read: Read, { call }: Reader, outcome: Reply | Error): void {
     read.region.end(read)
     if (outcome instanceof Error) {
       for (let next = read.shift(); next !== undefined; next = read.shift()) next.call?.fail(outcome)
@@ -222,14 +222,14 @@ export class ClientCache<R extends Request> implements AtTurnEnd {
   }
 
   /** True when the reply came on the tracked connection, at the first attempt, and no news overtook it. */
-  #mayStore(read: PendingRead, { extras }: Call): boolean {
+  #mayStore(read: Read, { extras }: Call): boolean {
     const { region } = read
     if (read.raced || region.connection === null || extras?.stamp !== region.connection) return false
     if (extras.retries !== undefined || extras.redirects !== undefined) return false
     return this.#regionOf(read.slot) === region
   }
 
-  #keep(read: PendingRead, value: Packed, bytes: number): void {
+  #keep(read: Read, value: Packed, bytes: number): void {
     if (read.keys.length === 1 && read.spec.name !== 'MGET') {
       this.#store.keep(read, read.keys[0] as string, read.args, value, bytes)
       return

@@ -7,17 +7,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Argument, CommandSpec } from '../command/command.js'
 import type { CacheConfig } from './policy.js'
-import { Entry, entryBytes, type Region } from './region.js'
+import { type Answered, Entry, entryBytes, type Region } from './region.js'
 import type { Packed } from './value.js'
-
-/** What an entry answers. */
-export interface Answered {
-  region: Region
-  slot: number
-  spec: CommandSpec
-  /** CallFlag bits that make another reply of it. */
-  flags: number
-}
 
 export class EntryStore {
   readonly #config: CacheConfig

@@ -8,7 +8,6 @@ import type { Call, CallHolder } from '../command/call.js'
 import type { Argument, CommandSpec } from '../command/command.js'
 import type { ErrorDetails } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
-import type { Region } from './region.js'
 import { sameArguments } from './value.js'
 
 /** One who waits. */
@@ -19,8 +18,9 @@ export interface Reader {
   readonly deliver: (outcome: Reply | Error) => void
 }
 
-export class PendingRead implements CallHolder {
-  readonly region: Region
+/** @typeParam Home what is known of its server */
+export class PendingRead<Home extends { node: { endpoint: { key: string } } }> implements CallHolder {
+  readonly region: Home
   /** What it reads; null for keys that are not cached. */
   readonly keys: readonly (string | null)[]
   readonly slot: number
@@ -35,7 +35,7 @@ export class PendingRead implements CallHolder {
   readonly #followers = new Map<Call, Reader>()
 
   constructor(
-    region: Region,
+    region: Home,
     keys: readonly (string | null)[],
     slot: number,
     spec: CommandSpec,

@@ -12,6 +12,18 @@ import { argumentsBytes, copyArguments, type Packed, sameArguments, textBytes } 
 /** What an entry costs beside its key, arguments and value: itself, its places in two Maps and in the order of use. */
 export const entryBytes = 320
 
+/** A read under way. */
+export type Read = PendingRead<Region>
+
+/** What an entry answers. */
+export interface Answered {
+  region: Region
+  slot: number
+  spec: CommandSpec
+  /** CallFlag bits that make another reply of it. */
+  flags: number
+}
+
 export class Entry {
   readonly region: Region
   readonly key: string
@@ -30,7 +42,7 @@ export class Entry {
   next: Entry | null = null
 
   constructor(
-    answered: { region: Region; slot: number; spec: CommandSpec; flags: number },
+    answered: Answered,
     key: string,
     args: readonly Argument[],
     value: Packed,
@@ -56,8 +68,8 @@ export class Region {
   /** The connection that is tracked; null once it is gone, and nothing is to be stored any more. */
   connection: object | null
   readonly #entries = new Map<string, Entry>()
-  readonly #pending = new Map<string, PendingRead[]>()
-  readonly #all = new Set<PendingRead>()
+  readonly #pending = new Map<string, Read[]>()
+  readonly #all = new Set<Read>()
   /** Slots of which the server has said that they are not its own; their entries are about to be removed. */
   readonly lostSlots = new Set<number>()
 
@@ -119,11 +131,11 @@ export class Region {
   // ---- reads under way
 
   /** A read whose reply will do for this one, too. */
-  joinable(key: string, spec: CommandSpec, flags: number, args: readonly Argument[]): PendingRead | undefined {
+  joinable(key: string, spec: CommandSpec, flags: number, args: readonly Argument[]): Read | undefined {
     return this.#pending.get(key)?.find(read => read.matches(spec, flags, args))
   }
 
-  begin(read: PendingRead): void {
+  begin(read: Read): void {
     this.#all.add(read)
     for (const key of read.keys) {
       if (key === null) continue
@@ -134,7 +146,7 @@ export class Region {
   }
 
   /** Nobody reads any more. Raced or not is as it was. */
-  end(read: PendingRead): void {
+  end(read: Read): void {
     const { raced } = read
     this.withdraw(read)
     read.raced = raced
@@ -152,7 +164,7 @@ export class Region {
   }
 
   /** Its reply is not to be stored, and nobody joins any more. */
-  withdraw(read: PendingRead): void {
+  withdraw(read: Read): void {
     read.raced = true
     for (const key of read.keys) {
       if (key === null) continue
@@ -163,7 +175,7 @@ export class Region {
   }
 
   /** Every read whose leader has not settled. */
-  get reads(): Iterable<PendingRead> {
+  get reads(): Iterable<Read> {
     return this.#all
   }
 }
