@@ -182,19 +182,20 @@ export class ClientCache<R extends Request> implements AtTurnEnd {
     if (isLeader && outcome instanceof Error && !(outcome instanceof ReplyError)) {
       // Nothing that the others need share: one of them asks again.
       read.region.withdraw(read)
-      if (!read.promoting) this.#promote(read)
+      if (!read.promoting) this.#promote(read, outcome)
     } else if (isLeader) this.#share(read, reader, outcome)
     reader.deliver(outcome)
   }
 
-  #promote(read: Read): void {
+  #promote(read: Read, { code, message }: Error & { code?: string }): void {
     read.promoting = true
     for (;;) {
       const next = read.shift()
       if (next === undefined) break
       read.leader = next
       const call = next.call as Call
-      this.#host.dispatch(call)
+      if (code === 'SLOTWISE_CLOSED') call.failWith(code, message, { phase: 'close' })
+      else this.#host.dispatch(call)
       if (!call.settled) {
         read.promoting = false
         return

@@ -44,7 +44,6 @@ export const Kind = {
 
 /** Read-only, one key, and yet the reply depends on more than the key's value: time, chance, other keys, or what was asked before. */
 const unsteady = new Set([
-  'DUMP',
   'EVALSHA_RO',
   'EVAL_RO',
   'FCALL_RO',
