@@ -47,7 +47,7 @@ export function packedBytes(value: Reply, depth = 0): number {
   if (typeof value === 'string') return textBytes(value)
   if (typeof value === 'bigint') return 32 + value.toString(16).length / 2
   if (typeof value !== 'object' || value === null) return numberBytes
-  if (Buffer.isBuffer(value)) return 2 * stringBytes + value.length
+  if (Buffer.isBuffer(value)) return 3 * stringBytes + value.length
   if (depth >= maxDepth || value instanceof Error) return Infinity
   let bytes = arrayBytes
   if (Array.isArray(value)) for (const item of value) bytes += slotBytes + packedBytes(item, depth + 1)
