@@ -202,6 +202,12 @@ describe('one server', () => {
     expect(counted(client)).toMatchObject({ hits: 2, misses: 1, shared: 1 })
   })
 
+  it('does what its example says', async () => {
+    const example = new URL('../../examples/caching.mjs', import.meta.url).pathname
+    const { stdout } = await promisify(execFile)(process.execPath, [example, server.address], { timeout: 20_000 })
+    expect(stdout).toBe('hits 999, misses 1\ngood evening\n')
+  })
+
   it('answers nothing from an aborted call, nor once it is closed', async () => {
     const client = await open()
     await client.execute('GET', ['k'])
