@@ -115,7 +115,7 @@ export class Engine {
     extras: CallExtras | null = null,
   ): void {
     // What is called on hold waits for whoever holds it, even for the first attempt.
-    if (this.#state === 'idle' && !this.#router.onHold) this.#open()
+    if (this.#state === 'idle' && !this.#router.onHold) this.#open((name.spec.flags & CommandFlag.blocking) === 0)
     const call = this.#issuer.issue(name, args, slot, flags | CallFlag.translated, timeoutMs, resolve)
     if (extras !== null) call.extras = extras
     if ((name.spec.flags & CommandFlag.blocking) !== 0) {
@@ -164,8 +164,8 @@ export class Engine {
 
   /** Makes a call that has been prepared. */
   issue({ command, args, slot, options, node }: Prepared, resolve: (outcome: Outcome) => void, flags = 0): Call {
-    if (this.#state === 'idle') this.#open()
     const { spec } = command
+    if (this.#state === 'idle') this.#open((spec.flags & CommandFlag.blocking) === 0)
     const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
     const timeoutMs = timeoutOf(options, blockingMs, this.#config.timeoutMs)
     const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
@@ -202,12 +202,13 @@ export class Engine {
     if (next === 'closing' || next === 'closed') this.cache?.end()
   }
 
-  #open(): void {
+  /** @param dials false where nothing has been called yet that needs the shared connection of a server */
+  #open(dials = true): void {
     this.#to('starting')
     if (this.#config.findSeeds !== undefined) void this.#findSeeds(this.#config.findSeeds)
     else if (this.#refresher !== null) this.#refresher.ring('urgent')
     else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
-    for (const node of this.#topology.nodes) node.open()
+    if (dials || this.#refresher !== null) for (const node of this.#topology.nodes) node.open()
   }
 
   /** Has other seeds from now on, once they have been found, and dials at once. */
@@ -248,7 +249,7 @@ export class Engine {
     if (this.#state !== 'starting' && this.#state !== 'ready' && this.#state !== 'degraded') return
     const nodes = this.#topology.nodes
     const known = this.#refresher === null || this.#topology.view !== null
-    if (this.#state === 'starting' && !(known && nodes.some(node => node.isReady))) return
+    if (this.#state === 'starting' && !(known && nodes.some(node => node.isUsable))) return
     const whole = nodes.every(node => node.isReady || node.state === 'idle' || node.state === 'connecting')
     const next = whole ? 'ready' : 'degraded'
     const usable = this.#state === 'starting'
@@ -336,6 +337,7 @@ export class Engine {
         this.#observer.onNodeReady?.(node)
         this.#assess()
       },
+      onLaneOpened: () => this.#assess(),
       onNodeLost: (node, reason) => {
         // Nobody loses a connection to a healthy server without a reason.
         this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')

@@ -42,6 +42,9 @@ export interface Lane {
 export interface LaneListener {
   onReplyError(call: Call, error: ReplyError): void
   onHandBack(handBack: HandBack, reason: SlotwiseError): void
+  onOpened(): void
+  /** A lane could not be opened. */
+  onFailed(): void
 }
 
 /** Lanes that nobody has used for this long are closed. */
@@ -175,11 +178,13 @@ export class LanePool {
           lane = { connection, user: null }
           this.#lanes.add(lane)
           resolve(lane)
+          this.#listener.onOpened()
         },
         onFailed: error => {
           this.#openings.delete(opening)
           this.#onFailed(error)
           reject(error)
+          this.#listener.onFailed()
         },
         onReplyError: (call, error) => lane?.user?.onReplyError(call, error),
         onIdle: () => lane?.user?.onIdle?.(),

@@ -25,6 +25,8 @@ export interface NodeContext extends ServerContext {
 /** News for the owner. */
 export interface NodeListener {
   onNodeReady(node: Node): void
+  /** A connection for one call or session at a time is there. */
+  onLaneOpened(node: Node): void
   /** A usable connection was lost. */
   onNodeLost(node: Node, reason: SlotwiseError): void
   onDialFailed(node: Node, error: SlotwiseError): void
@@ -74,6 +76,11 @@ export class Node {
 
   get isReady(): boolean {
     return this.#state === 'ready'
+  }
+
+  /** True while it has a connection that calls can use. */
+  get isUsable(): boolean {
+    return this.isReady || this.#lanes?.isOpen === true
   }
 
   /** True while it has a connection, usable or ending. */
@@ -127,11 +134,12 @@ export class Node {
   /** Sends the call, or keeps it until there is a connection. A call that finds no room fails. */
   send(call: Call): void {
     const { issuer, turn } = this.#context
+    // Lanes do without a shared connection, where nothing else has been called.
+    if ((call.flags & CallFlag.ownLane) !== 0 && (this.#state === 'ready' || this.#state === 'idle')) {
+      this.lanes.send(call)
+      return
+    }
     if (this.#state === 'ready') {
-      if ((call.flags & CallFlag.ownLane) !== 0) {
-        this.lanes.send(call)
-        return
-      }
       const connection = this.#connection as Connection
       if (connection.isStalled(turn.now())) {
         if (!issuer.admit(call, this.situation)) return
@@ -179,6 +187,9 @@ export class Node {
     this.#lanes ??= new LanePool(this.endpoint, this.#context, {
       onReplyError: (call, error) => listener.onReplyError(this, call, error),
       onHandBack: (handBack, reason) => listener.onHandBack(handBack, reason),
+      onOpened: () => listener.onLaneOpened(this),
+      // The shared connection finds out what is wrong, and tells.
+      onFailed: () => this.open(),
     })
     return this.#lanes
   }

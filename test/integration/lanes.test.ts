@@ -44,6 +44,19 @@ describe.each([2, 3] as const)('a blocking command over RESP%i', protocol => {
     expect(client.inspect()).toMatchObject({ dials: 2, sockets: { shared: 1, lane: 1 } })
   })
 
+  it('needs no second socket where its client does nothing else', async () => {
+    const client = open({ protocol })
+    for (let i = 0; i < 3; i++) {
+      const pop = client.execute('BLPOP', ['list', 5])
+      await eventually(async () => expect(await blocked()).toBe(1))
+      await server.command('RPUSH', 'list', String(i))
+      expect(await pop).toEqual(['list', String(i)])
+    }
+    expect(client.inspect()).toMatchObject({ state: 'ready', dials: 1, sockets: { shared: 0, lane: 1, total: 1 } })
+    expect(await client.execute('GET', ['k'])).toBeNull()
+    expect(client.inspect()).toMatchObject({ dials: 2, sockets: { shared: 1, lane: 1 } })
+  })
+
   it('is freed by its signal at once, and takes its lane along', async () => {
     const client = open({ protocol })
     const controller = new AbortController()
