@@ -1,8 +1,6 @@
 // slotwise/core: the native API. Re-exports only.
 
-export type { CacheInspection } from './cache/inspection.js'
 export type { NodeAddress } from './client/address.js'
-export type { CacheOptions } from './client/cache-options.js'
 export type { CallOptions } from './client/call-options.js'
 export { type BatchItem, createClient } from './client/client.js'
 export type { Inspection, NodeInspection } from './client/inspection.js'

@@ -57,8 +57,6 @@ export class Client {
    */
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
     const prepared = this.#prepare(name, args, options)
-    const known = prepared.slot === severalSlots ? undefined : this.#engine.cache?.find(prepared)
-    if (known !== undefined) return Promise.resolve(known)
     return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))
   }
 

@@ -4,7 +4,6 @@
 // Dies    by close() or destroy(), in reverse order of building.
 // Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
 
-import { ClientCache } from '../cache/client-cache.js'
 import { type Call, type CallExtras, CallFlag, type Outcome } from '../command/call.js'
 import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName, hasOwnLane } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
@@ -45,8 +44,6 @@ export class Engine {
   readonly #observer: ClientObserver
   readonly #outage: OutageWatch
   #subscriptions: Subscriptions | null = null
-  /** Replies that are kept; null for none. */
-  readonly cache: ClientCache<Prepared> | null
   #closing: Promise<void> | null = null
 
   constructor(config: ClientConfig, observer: ClientObserver = {}) {
@@ -54,14 +51,13 @@ export class Engine {
     this.#observer = observer
     this.#gate = new DialGate(config.exhaustionPauseMs)
     this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error)
-    this.cache = config.cache === null ? null : new ClientCache(config.cache, this.#issuer, this.#turn, this)
     const context = {
       options: nodeOptions(config),
       issuer: this.#issuer,
       turn: this.#turn,
       ledger: this.#ledger,
       gate: this.#gate,
-      listener: this.cache?.watching(this.#nodeListener()) ?? this.#nodeListener(),
+      listener: this.#nodeListener(),
     }
     this.#topology = new Topology(config.seeds, context, observer, config.locate)
     this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
@@ -131,9 +127,6 @@ export class Engine {
     else this.#router.dispatch(call)
   }
 
-  /** Sends a call that was accepted before. */
-  readonly dispatch = (call: Call): void => this.#router.dispatch(call)
-
   /** Keeps what is called (true), until it is let go (false), for an API that knows better when the cluster is of use. */
   set onHold(holds: boolean) {
     if (holds) this.#router.hold()
@@ -157,7 +150,6 @@ export class Engine {
 
   /** Makes a call that has been prepared, and sends it. */
   start(prepared: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
-    if (this.cache?.start(prepared, flags, resolve) === true) return
     const call = this.issue(prepared, resolve, flags)
     if (!call.settled) this.#dispatch(call)
   }
@@ -199,7 +191,6 @@ export class Engine {
   #to(next: ClientState): void {
     if (!clientTransitions[this.#state].includes(next)) throw new Error(`Engine: ${this.#state} -> ${next}`)
     this.#state = next
-    if (next === 'closing' || next === 'closed') this.cache?.end()
   }
 
   /** @param dials false where nothing has been called yet that needs the shared connection of a server */
@@ -363,7 +354,6 @@ export class Engine {
 
   #onRefreshed(changed: boolean): void {
     if (changed) this.#subscriptions?.onTopologyChanged()
-    if (changed) this.cache?.onMapChanged()
     if (changed) this.#router.onMapChanged()
     else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
@@ -377,7 +367,7 @@ export class Engine {
   /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
   inspect(): Inspection {
     const parts = [this.#issuer, this.#ledger, this.#gate, this.#router, this.#topology, this.#refresher] as const
-    return inspect(this.#state, ...parts, this.cache)
+    return inspect(this.#state, ...parts)
   }
 
   /** The servers the client knows, and how it gets on with each. */

@@ -1,7 +1,5 @@
 // Inspection: what a client tells of itself, in plain numbers.
 
-import type { ClientCache } from '../cache/client-cache.js'
-import type { CacheInspection } from '../cache/inspection.js'
 import type { Issuer } from '../command/issuer.js'
 import type { SocketLedger } from '../connection/socket-ledger.js'
 import type { DialGate } from '../node/dial-gate.js'
@@ -10,7 +8,6 @@ import type { NodeState } from '../node/states.js'
 import type { Router } from '../routing/router.js'
 import type { TopologyRefresher } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
-import type { Prepared } from './prepare.js'
 import type { ClientState } from './states.js'
 
 /** A snapshot. `issued === settled + queued + inFlight`, always; the last two are counted anew in every queue. */
@@ -50,8 +47,6 @@ export interface Inspection {
   /** Slots that some node serves. */
   slotsCovered: number
   nodes: number
-  /** What the cache has done; null when there is none. Hits are no calls, and not counted as such. */
-  cache: CacheInspection | null
 }
 
 /** One server as the client sees it. */
@@ -68,8 +63,8 @@ export interface NodeInspection {
 }
 
 /** Calls that wait and calls that have been written, counted in every queue there is. */
-function countCalls(router: Router, topology: Topology, waiting: number): { queued: number; inFlight: number } {
-  let queued = router.countQueued() + waiting
+function countCalls(router: Router, topology: Topology): { queued: number; inFlight: number } {
+  let queued = router.countQueued()
   let inFlight = 0
   for (const node of topology.allNodes()) {
     const count = node.count()
@@ -87,13 +82,12 @@ export function inspect(
   router: Router,
   topology: Topology,
   refresher: TopologyRefresher | null,
-  cache: ClientCache<Prepared> | null,
 ): Inspection {
   return {
     state,
     issued: issuer.issued,
     settled: issuer.settled,
-    ...countCalls(router, topology, cache?.countWaiting() ?? 0),
+    ...countCalls(router, topology),
     queuedBytes: issuer.budget.bytes,
     sockets: { ...ledger.counts(), total: ledger.total },
     dials: gate.dials,
@@ -105,7 +99,6 @@ export function inspect(
     replicaReads: router.replicaReads,
     slotsCovered: topology.map.covered,
     nodes: topology.nodes.length,
-    cache: cache?.inspect() ?? null,
   }
 }
 

@@ -1,7 +1,6 @@
 // Options: what a user may set, the defaults, and the check that turns both into one configuration. Pure.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { CacheConfig } from '../cache/policy.js'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
@@ -9,7 +8,6 @@ import type { ReadFrom } from '../routing/read-policy.js'
 import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
-import { type CacheOptions, resolveCache } from './cache-options.js'
 
 /** Everything but where the servers are. All times are milliseconds, all sizes bytes. */
 export interface CommonOptions {
@@ -92,9 +90,6 @@ export interface CommonOptions {
   /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000, and 10,000 with `readFrom`: a replica that comes back is not missed otherwise. */
   refreshPeriodMs?: number
 
-  /** Keeps replies in this process until the server tells that their key has changed; docs/caching.md. Default: no cache. */
-  cache?: CacheOptions
-
   /** Nesting a reply may have. Default 128. */
   maxReplyDepth?: number
   /** Bytes a string in a reply may have. Default 536,870,912 (512 MiB, the server's own limit). */
@@ -167,8 +162,6 @@ export type ClientConfig = Record<NumberName, number> & {
   /** Name of connections for subscriptions alone, for CLIENT LIST; by default that of all. */
   subscriberName?: string
   splitMultiKey: boolean
-  /** Null for none. */
-  cache: CacheConfig | null
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
   /** For calls without a deadline; see RouterOptions. */
@@ -192,7 +185,6 @@ const otherDefaults = {
   resend: 'safe',
   readFrom: 'primary',
   splitMultiKey: false,
-  cache: null,
 } as const
 
 /** Every option but `cluster` and `server`, with its default; null for none. */
@@ -230,7 +222,6 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   if (numbers.refreshMaxIntervalMs < numbers.refreshMinIntervalMs) {
     throw invalid('refreshMaxIntervalMs', 'must not be less than refreshMinIntervalMs')
   }
-  const protocol = choice(given, 'protocol', otherDefaults.protocol)
   return {
     ...numbers,
     clustered,
@@ -245,8 +236,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
     stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
     sharedSubscriptions: flag(given, 'sharedSubscriptions', otherDefaults.sharedSubscriptions),
-    protocol,
-    cache: resolveCache(given.cache, protocol),
+    protocol: choice(given, 'protocol', otherDefaults.protocol),
     resend: choice(given, 'resend', otherDefaults.resend),
     readFrom,
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),

@@ -56,10 +56,6 @@ export const CallFlag = {
   readOnly: 32768,
   /** A replica could not answer it: the primary is to. */
   fromPrimary: 65536,
-  /** To be told on which connection it was sent last. */
-  stamped: 131072,
-  /** To be sent right behind CLIENT CACHING YES, where the connection is tracked. */
-  optIn: 262144,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */
@@ -122,8 +118,6 @@ export interface CallExtras {
   pinnedTo?: unknown
   /** Of a read: the node that is to answer it, if it is connected. */
   readAt?: unknown
-  /** With CallFlag.stamped: what stands for the connection it was sent on last. */
-  stamp?: object
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */

@@ -93,11 +93,6 @@ export class Node {
     return this.#connection?.socket ?? null
   }
 
-  /** Stands for the connection it has now, to be compared; null when there is none. */
-  get connection(): object | null {
-    return this.#connection
-  }
-
   /** When the server was last heard of, on the clock of the turn. */
   get lastReadAt(): number {
     return this.#connection?.lastReadAt ?? this.#lostReadAt

@@ -15,7 +15,6 @@ const layers = [
   'routing',
   'batch',
   'pubsub',
-  'cache',
   'client',
   'sentinel',
   'core',
@@ -29,7 +28,6 @@ const packageImporters: Record<string, string> = {
   'redis-parser': 'resp/resp2-decoder.ts',
   denque: 'connection/call-queue.ts',
   'generic-pool': 'node/lane-pool.ts',
-  'lru-cache': 'cache/entry-store.ts',
 }
 const maxLines = 400
 
