@@ -18,6 +18,7 @@ import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
 import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
+import { type Cache, cacheOf } from './cache-of.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
@@ -44,6 +45,8 @@ export class Engine {
   readonly #observer: ClientObserver
   readonly #outage: OutageWatch
   #subscriptions: Subscriptions | null = null
+  /** Answers reads before anything is sent; null when nothing is cached. */
+  readonly cache: Cache | null
   #closing: Promise<void> | null = null
 
   constructor(config: ClientConfig, observer: ClientObserver = {}) {
@@ -65,6 +68,7 @@ export class Engine {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
       situation: () => this.#situation(),
     })
+    this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
     this.#refresher = config.clustered
       ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
           onRefreshed: changed => this.#onRefreshed(changed),
@@ -150,6 +154,7 @@ export class Engine {
 
   /** Makes a call that has been prepared, and sends it. */
   start(prepared: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    if (prepared.node === null && this.cache?.take(prepared, flags, resolve) === true) return
     const call = this.issue(prepared, resolve, flags)
     if (!call.settled) this.#dispatch(call)
   }
@@ -160,7 +165,8 @@ export class Engine {
     const { spec } = command
     const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
     const timeoutMs = timeoutOf(options, blockingMs, this.#config.timeoutMs)
-    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
+    const told = this.cache?.onIssue(spec, args, resolve) ?? resolve
+    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, told)
     if (blockingMs !== null) markBlocking(call, blockingMs)
     if (node !== null) call.extras = { ...call.extras, pinnedTo: node }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
@@ -271,6 +277,7 @@ export class Engine {
     if (this.#state !== 'closed') {
       this.#to('closing')
       this.#subscriptions?.end(closedError())
+      this.cache?.end()
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, this.#config.closeTimeoutMs)
         this.#issuer.whenIdle(() => {
@@ -294,6 +301,7 @@ export class Engine {
 
   async #finish(): Promise<void> {
     this.#to('closing')
+    this.cache?.end()
     const reason = closedError()
     this.#subscriptions?.end(reason)
     this.#refresher?.stop()
@@ -314,6 +322,7 @@ export class Engine {
     this.#refresher?.stop()
     this.#router.stop(reason)
     this.#topology.destroy(reason)
+    this.cache?.stop()
   }
 
   // ---- what the nodes report
@@ -324,6 +333,7 @@ export class Engine {
         this.#refresher?.onNodeReady()
         this.#outage.onNodeReady()
         this.#subscriptions?.onNodeReady(node)
+        this.cache?.onNodeReady(node)
         this.#observer.onNodeReady?.(node)
         this.#assess()
       },
@@ -331,6 +341,7 @@ export class Engine {
         // Nobody loses a connection to a healthy server without a reason.
         this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
         this.#subscriptions?.onNodeLost(node)
+        this.cache?.onNodeLost(node)
         this.#assess()
         this.#observer.onNodeLost?.(node, reason)
       },
@@ -344,16 +355,24 @@ export class Engine {
         this.#observer.onDialFailed?.(node, error)
         this.#outage.onFailed(node, error)
       },
-      onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
-      onPush: (node, kind, items) => this.#subscriptions?.onNodePush(node, kind, items),
+      onReplyError: (node, call, error) => {
+        this.cache?.onReplyError(call, error)
+        this.#router.onReplyError(node, call, error)
+      },
+      onPush: (node, kind, items) => {
+        this.cache?.onPush(node, kind, items)
+        this.#subscriptions?.onNodePush(node, kind, items)
+      },
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
     }
   }
 
   #onRefreshed(changed: boolean): void {
-    if (changed) this.#subscriptions?.onTopologyChanged()
-    if (changed) this.#router.onMapChanged()
-    else if (this.#router.hasParked) this.#refresher?.ring('urgent')
+    if (changed) {
+      this.#subscriptions?.onTopologyChanged()
+      this.cache?.onTopologyChanged()
+      this.#router.onMapChanged()
+    } else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
     if (this.#refresher?.lastError !== null) return
     this.#outage.onRefreshed()
@@ -365,7 +384,7 @@ export class Engine {
   /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
   inspect(): Inspection {
     const parts = [this.#issuer, this.#ledger, this.#gate, this.#router, this.#topology, this.#refresher] as const
-    return inspect(this.#state, ...parts)
+    return inspect(this.#state, ...parts, this.cache)
   }
 
   /** The servers the client knows, and how it gets on with each. */
