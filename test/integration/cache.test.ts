@@ -1,10 +1,10 @@
 // Client-side caching on real servers: what is answered from the cache, and what takes it out.
 
-import { type CacheMode, type CacheOptions, type Client, type CommonOptions, createClient } from 'slotwise/core'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { CacheMode, CacheOptions, Client, CommonOptions } from 'slotwise/core'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-cluster.mjs'
-import { failureOf, useClients } from '../support/clients.js'
-import { eventually, expectSettled, keyIn, useCluster } from '../support/settled.js'
+import { useClients } from '../support/clients.js'
+import { eventually } from '../support/settled.js'
 
 const counters = (client: Client) => {
   const { cache } = client.inspect()
