@@ -17,7 +17,10 @@ export interface CacheOptions {
   maxEntries?: number
   /** Longest time a reply is kept, in milliseconds; 0 to 86,400,000 (a day), 0 for no limit. Default 0. */
   ttlMs?: number
-  /** Commands whose replies are kept. Default: read-only commands with one key whose reply follows from the key's value, and MGET. */
+  /**
+   * Commands whose replies are kept, in any letter case. Default: the server's own read-only commands with one key whose reply follows
+   * from the value of that key, and MGET. Others must be read-only with their key first.
+   */
   commands?: readonly string[]
   /** Only keys that begin with one of these are kept. Default: every key. */
   prefixes?: readonly string[]

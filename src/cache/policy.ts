@@ -67,7 +67,8 @@ function hasOneKeyFirst(spec: CommandSpec, argc: number): boolean {
 
 /** True when the command may be cached at all, with the right arguments. */
 export function isCacheable(spec: CommandSpec): boolean {
-  if (never.has(spec.name)) return false
+  // The first argument of FT commands is an index over many keys.
+  if (never.has(spec.name) || spec.name.startsWith('FT.')) return false
   // A command nobody here knows is what the user who lists it says it is.
   if ((spec.flags & CommandFlag.unknown) !== 0) return true
   const readOnly = (spec.flags & CommandFlag.readonly) !== 0 && (spec.flags & CommandFlag.blocking) === 0
@@ -92,8 +93,9 @@ export class Policy {
   covers(spec: CommandSpec): boolean {
     let verdict = this.#verdicts.get(spec)
     if (verdict === undefined) {
-      const unknown = (spec.flags & CommandFlag.unknown) !== 0
-      verdict = isCacheable(spec) && (this.#commands?.has(spec.name) ?? !unknown)
+      // A module says itself when a key has changed: whoever relies on that names its commands.
+      const usual = (spec.flags & CommandFlag.unknown) === 0 && !spec.name.includes('.')
+      verdict = isCacheable(spec) && (this.#commands?.has(spec.name) ?? usual)
       this.#verdicts.set(spec, verdict)
     }
     return verdict

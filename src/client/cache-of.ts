@@ -7,7 +7,6 @@ import type { Issuer } from '../command/issuer.js'
 import type { Router } from '../routing/router.js'
 import type { Topology } from '../topology/topology.js'
 import type { Turn } from '../turn.js'
-import type { Engine } from './engine.js'
 import type { ClientConfig } from './options.js'
 import type { Prepared } from './prepare.js'
 
@@ -16,7 +15,7 @@ export type Cache = ClientCache<Prepared>
 /** Null when nothing is cached. */
 export function cacheOf(
   config: ClientConfig,
-  engine: Pick<Engine, 'issue'>,
+  engine: { issue: CacheHost<Prepared>['issue'] },
   issuer: Issuer,
   turn: Turn,
   topology: Topology,
