@@ -7,7 +7,7 @@ import type { Asked } from './policy.js'
 import type { Region } from './region.js'
 
 /** A KeptKey, its places in the lists and the map of the LRU, and in its region's set; tables right after doubling. */
-const keyOverheadBytes = 288
+const keyOverheadBytes = 320
 const entryOverheadBytes = 88
 /** What an entry takes in a table, once there is one. */
 const tableEntryBytes = 64
