@@ -291,7 +291,7 @@ describe('with a cluster', () => {
     async protocol => {
       const client = await open({}, { protocol })
       const writer = test.client()
-      const slot = slots[1] as number
+      const slot = (slots[1] as number) + protocol
       const [key, absent] = [keyIn(slot, `moving ${protocol}`), keyIn(slot, `absent ${protocol}`)]
       await writer.execute('SET', [key, 'before'])
       expect(await client.execute('GET', [key])).toBe('before')
