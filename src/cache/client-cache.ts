@@ -17,6 +17,7 @@ import type { CacheInspection } from './inspection.js'
 import type { Entry } from './kept-key.js'
 import { copyReply } from './kept-reply.js'
 import type { CacheConfig } from './options.js'
+import { Pace } from './pace.js'
 import { PendingRead } from './pending-read.js'
 import { PendingReads } from './pending-reads.js'
 import { type Asked, changedKeys, Policy, tailOf } from './policy.js'
@@ -30,6 +31,7 @@ export class ClientCache<R extends Read> {
   readonly #config: CacheConfig
   readonly #host: CacheHost<R>
   readonly #turn: Turn
+  readonly #pace: Pace
   readonly #policy: Policy
   readonly #store: Store
   readonly #reads = new PendingReads()
@@ -53,6 +55,7 @@ export class ClientCache<R extends Read> {
       onLost: (region, wasOn) => this.#onLost(region, wasOn),
       onInvalidated: (region, keys) => this.#onInvalidated(region, keys),
     })
+    this.#pace = new Pace(turn)
     this.#policy = new Policy(config)
     this.#store = new Store(config)
     const optIn = config.mode === 'optin' ? CallFlag.optIn : 0
@@ -61,7 +64,13 @@ export class ClientCache<R extends Read> {
 
   // ---- answering
 
-  /** The reply to a call without options, if it is kept; undefined when it is not, whatever is wrong with the call. */
+  /** The answer to a call without options, if it is kept; null when it is not, whatever is wrong with the call. */
+  answer(name: string, args: readonly Argument[]): Promise<Reply> | null {
+    const kept = this.hit(name, args)
+    return kept === undefined ? null : this.#pace.promise(kept)
+  }
+
+  /** The kept reply itself; undefined when there is none. */
   hit(name: string, args: readonly Argument[]): Reply | undefined {
     const spec = this.#policy.named(name)
     if (spec === null || this.#ended || !Array.isArray(args)) return undefined
@@ -116,7 +125,7 @@ export class ClientCache<R extends Read> {
     const entry = this.#find(asked.key, spec, asked.argc, asked.tail, buffers)
     if (entry !== undefined) {
       this.#hits++
-      resolve(copyReply(entry.value))
+      this.#pace.give<Outcome>(copyReply(entry.value), resolve)
       return true
     }
     const pending = this.#reads.find(asked)
@@ -135,7 +144,6 @@ export class ClientCache<R extends Read> {
     return true
   }
 
-  /** The region that covers the slot; null while nothing of it may be kept. */
   #regionFor(slot: number): Region | null {
     return this.#regions.of(this.#host.ownerOf(Math.max(slot, 0)))
   }
@@ -215,7 +223,7 @@ export class ClientCache<R extends Read> {
       else if (key !== null) this.#misses++
     }
     if (missing.length === 0 && keys.length !== 0) {
-      resolve(replies)
+      this.#pace.give<Outcome>(replies, resolve)
       return true
     }
     const region = this.#regionFor(read.slot)
@@ -359,7 +367,6 @@ export class ClientCache<R extends Read> {
 
   // ---- life
 
-  /** Calls that wait for the reply of another. */
   countWaiting(): number {
     return this.#reads.countWaiting()
   }

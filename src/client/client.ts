@@ -58,8 +58,8 @@ export class Client {
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
     const { cache } = this.#engine
     if (cache !== null && options === undefined) {
-      const kept = cache.hit(name, args)
-      if (kept !== undefined) return Promise.resolve(kept)
+      const kept = cache.answer(name, args)
+      if (kept !== null) return kept
     }
     const prepared = this.#prepare(name, args, options)
     return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))

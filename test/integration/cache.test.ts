@@ -1,5 +1,8 @@
 // Client-side caching on real servers: what is answered from the cache, and what takes it out.
 
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { CacheMode, CacheOptions, Client, CommonOptions } from 'slotwise/core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-cluster.mjs'
@@ -170,6 +173,16 @@ describe('with one server', () => {
     expectSettled(client)
   })
 
+  it('hears of changes while a caller does nothing but await kept replies', async () => {
+    const client = await open()
+    await write('SET', 'flag', 'off')
+    const written = write('SET', 'flag', 'on')
+    for (const options of [undefined, { timeoutMs: 0 }]) {
+      while ((await client.execute('GET', ['flag'], options)) !== 'on');
+    }
+    await written
+  })
+
   it('does not keep errors', async () => {
     const client = await open()
     await write('RPUSH', 'list', 'x')
@@ -216,6 +229,14 @@ describe('with one server', () => {
     await client.close()
     expect((await failureOf(client.execute('GET', ['k']))).code).toBe('SLOTWISE_CLOSED')
     expect(counters(client)).toMatchObject({ entries: 0, bytes: 0, regions: 0 })
+  })
+
+  it('examples/caching.mjs does what it says', async () => {
+    const example = resolve(import.meta.dirname, '../../examples/caching.mjs')
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [example, `redis://${server.address}`])
+    expect(stderr).toBe('')
+    expect(stdout).toContain('hits: 999')
+    expect(stdout).toContain('after a write by another client: second')
   })
 
   describe('memory', () => {

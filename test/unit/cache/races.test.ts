@@ -357,3 +357,13 @@ it('a hit that is no call is none', () => {
   for (const args of [null, 'k', [], [7], [null], ['k', null], { 0: 'k', length: 1 }])
     expect(cache.hit('GET', args as string[])).toBeUndefined()
 })
+
+it('now and then a kept reply is a turn late, so that whoever awaits only these keeps nobody waiting', async () => {
+  await readDuring(() => {})
+  let turned = false
+  setImmediate(() => {
+    turned = true
+  })
+  for (let i = 0; i < 2000; i++) expect(await cache.answer('GET', ['k'])).toBe('value')
+  expect(turned).toBe(true)
+})
