@@ -368,11 +368,10 @@ export class Engine {
   }
 
   #onRefreshed(changed: boolean): void {
-    if (changed) {
-      this.#subscriptions?.onTopologyChanged()
-      this.cache?.onTopologyChanged()
-      this.#router.onMapChanged()
-    } else if (this.#router.hasParked) this.#refresher?.ring('urgent')
+    if (changed) this.#subscriptions?.onTopologyChanged()
+    if (changed) this.cache?.onTopologyChanged()
+    if (changed) this.#router.onMapChanged()
+    else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
     if (this.#refresher?.lastError !== null) return
     this.#outage.onRefreshed()
