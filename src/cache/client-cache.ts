@@ -58,8 +58,9 @@ export class ClientCache<R extends Read> {
     this.#pace = new Pace(turn)
     this.#policy = new Policy(config)
     this.#store = new Store(config)
-    const optIn = config.mode === 'optin' ? CallFlag.optIn : 0
-    this.#readFlags = CallFlag.errorAsValue | CallFlag.stamped | optIn
+    // What a replica says is not reported by its primary.
+    this.#readFlags = CallFlag.errorAsValue | CallFlag.stamped | CallFlag.fromPrimary
+    if (config.mode === 'optin') this.#readFlags |= CallFlag.optIn
   }
 
   // ---- answering
@@ -185,12 +186,11 @@ export class ClientCache<R extends Read> {
       return
     }
     this.#reads.delete(pending)
-    if (outcome instanceof Error) {
-      for (const each of pending.take()) each.fail(outcome)
-      return
+    if (!(outcome instanceof Error)) this.#keep(pending, pending.asked, call, outcome)
+    for (const each of pending.take()) {
+      if (outcome instanceof Error) each.fail(outcome)
+      else each.fulfil(copyReply(outcome))
     }
-    this.#keep(pending, pending.asked, call, outcome)
-    for (const each of pending.take()) each.fulfil(copyReply(outcome))
   }
 
   #keep(pending: PendingRead, asked: Asked, call: Call, reply: Reply): void {
