@@ -1,5 +1,7 @@
 // slotwise/core: the native API. Re-exports only.
 
+export type { CacheInspection } from './cache/inspection.js'
+export type { CacheMode, CacheOptions } from './cache/options.js'
 export type { NodeAddress } from './client/address.js'
 export type { CallOptions } from './client/call-options.js'
 export { type BatchItem, createClient } from './client/client.js'

@@ -56,6 +56,11 @@ export class Client {
    *   SLOTWISE_TOO_MANY_REDIRECTS, SLOTWISE_PARTIAL_FAILURE or SLOTWISE_CLOSED
    */
   execute(name: string, args: readonly Argument[] = noArguments, options?: CallOptions): Promise<Reply> {
+    const { cache } = this.#engine
+    if (cache !== null && options === undefined) {
+      const kept = cache.answer(name, args)
+      if (kept !== null) return kept
+    }
     const prepared = this.#prepare(name, args, options)
     return new Promise(resolve => this.#start(prepared, 0, resolve as (outcome: Outcome) => void))
   }

@@ -11,13 +11,14 @@ import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
-import type { NodeListener } from '../node/node.js'
+import type { Node, NodeListener } from '../node/node.js'
 import type { Subscriptions } from '../pubsub/subscriptions.js'
 import { Router } from '../routing/router.js'
 import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
 import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
+import { type Cache, cacheOf } from './cache-of.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
 import { nodeOptions } from './node-options.js'
@@ -44,10 +45,15 @@ export class Engine {
   readonly #observer: ClientObserver
   readonly #outage: OutageWatch
   #subscriptions: Subscriptions | null = null
+  /** Whether there are slots. */
+  readonly clustered: boolean
+  /** Answers reads before anything is sent; null when nothing is cached. */
+  readonly cache: Cache | null
   #closing: Promise<void> | null = null
 
   constructor(config: ClientConfig, observer: ClientObserver = {}) {
     this.#config = config
+    this.clustered = config.clustered
     this.#observer = observer
     this.#gate = new DialGate(config.exhaustionPauseMs)
     this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error)
@@ -65,17 +71,12 @@ export class Engine {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
       situation: () => this.#situation(),
     })
+    this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
     this.#refresher = config.clustered
       ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
           onRefreshed: changed => this.#onRefreshed(changed),
-          onAskFailed: (node, error) => {
-            observer.onAskFailed?.(node, error)
-            this.#outage.onAskFailed(node, error)
-          },
-          onRefreshFailed: error => {
-            this.#onRefreshed(false)
-            observer.onRefreshFailed?.(error)
-          },
+          onAskFailed: (node, error) => this.#onAskFailed(node, error),
+          onRefreshFailed: () => this.#onRefreshed(false),
         })
       : null
   }
@@ -83,11 +84,6 @@ export class Engine {
   /** Where the client is in its life; `degraded` means that a node in use has no connection. */
   get state(): ClientState {
     return this.#state
-  }
-
-  /** Whether there are slots. */
-  get clustered(): boolean {
-    return this.#config.clustered
   }
 
   // ---- calls
@@ -150,6 +146,7 @@ export class Engine {
 
   /** Makes a call that has been prepared, and sends it. */
   start(prepared: Prepared, flags: number, resolve: (outcome: Outcome) => void): void {
+    if (prepared.node === null && this.cache?.take(prepared, flags, resolve) === true) return
     const call = this.issue(prepared, resolve, flags)
     if (!call.settled) this.#dispatch(call)
   }
@@ -157,10 +154,12 @@ export class Engine {
   /** Makes a call that has been prepared. */
   issue({ command, args, slot, options, node }: Prepared, resolve: (outcome: Outcome) => void, flags = 0): Call {
     const { spec } = command
-    if (this.#state === 'idle') this.#open((spec.flags & CommandFlag.blocking) === 0)
-    const blockingMs = (spec.flags & CommandFlag.blocking) === 0 ? null : blockingTimeoutMs(spec, args)
+    const blocks = (spec.flags & CommandFlag.blocking) !== 0
+    if (this.#state === 'idle') this.#open(!blocks)
+    const blockingMs = blocks ? blockingTimeoutMs(spec, args) : null
     const timeoutMs = timeoutOf(options, blockingMs, this.#config.timeoutMs)
-    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, resolve)
+    const told = this.cache?.onIssue(spec, args, resolve) ?? resolve
+    const call = this.#issuer.issue(command, args, slot, options.flags | flags, timeoutMs, told)
     if (blockingMs !== null) markBlocking(call, blockingMs)
     if (node !== null) call.extras = { ...call.extras, pinnedTo: node }
     if (options.signal !== null) this.#issuer.watch(call, options.signal)
@@ -177,8 +176,6 @@ export class Engine {
     }
     return this.#subscriptions
   }
-
-  // ---- lending connections
 
   /** What sessions need of it. */
   get sessionHost(): SessionHost {
@@ -272,6 +269,7 @@ export class Engine {
     if (this.#state !== 'closed') {
       this.#to('closing')
       this.#subscriptions?.end(closedError())
+      this.cache?.end()
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, this.#config.closeTimeoutMs)
         this.#issuer.whenIdle(() => {
@@ -295,6 +293,7 @@ export class Engine {
 
   async #finish(): Promise<void> {
     this.#to('closing')
+    this.cache?.end()
     const reason = closedError()
     this.#subscriptions?.end(reason)
     this.#refresher?.stop()
@@ -315,6 +314,7 @@ export class Engine {
     this.#refresher?.stop()
     this.#router.stop(reason)
     this.#topology.destroy(reason)
+    this.cache?.stop()
   }
 
   // ---- what the nodes report
@@ -325,6 +325,7 @@ export class Engine {
         this.#refresher?.onNodeReady()
         this.#outage.onNodeReady()
         this.#subscriptions?.onNodeReady(node)
+        this.cache?.onNodeReady(node)
         this.#observer.onNodeReady?.(node)
         this.#assess()
       },
@@ -333,6 +334,7 @@ export class Engine {
         // Nobody loses a connection to a healthy server without a reason.
         this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
         this.#subscriptions?.onNodeLost(node)
+        this.cache?.onNodeLost(node)
         this.#assess()
         this.#observer.onNodeLost?.(node, reason)
       },
@@ -346,14 +348,26 @@ export class Engine {
         this.#observer.onDialFailed?.(node, error)
         this.#outage.onFailed(node, error)
       },
-      onReplyError: (node, call, error) => this.#router.onReplyError(node, call, error),
-      onPush: (node, kind, items) => this.#subscriptions?.onNodePush(node, kind, items),
+      onReplyError: (node, call, error) => {
+        this.cache?.onReplyError(call, error)
+        this.#router.onReplyError(node, call, error)
+      },
+      onPush: (node, kind, items) => {
+        this.cache?.onPush(node, kind, items)
+        this.#subscriptions?.onNodePush(node, kind, items)
+      },
       onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
     }
   }
 
+  #onAskFailed(node: Node, error: Error): void {
+    this.#observer.onAskFailed?.(node, error)
+    this.#outage.onAskFailed(node, error)
+  }
+
   #onRefreshed(changed: boolean): void {
     if (changed) this.#subscriptions?.onTopologyChanged()
+    if (changed) this.cache?.onTopologyChanged()
     if (changed) this.#router.onMapChanged()
     else if (this.#router.hasParked) this.#refresher?.ring('urgent')
     this.#assess()
@@ -367,7 +381,7 @@ export class Engine {
   /** Plain numbers, counted now. Costs time in proportion to the calls that are open. */
   inspect(): Inspection {
     const parts = [this.#issuer, this.#ledger, this.#gate, this.#router, this.#topology, this.#refresher] as const
-    return inspect(this.#state, ...parts)
+    return inspect(this.#state, ...parts, this.cache)
   }
 
   /** The servers the client knows, and how it gets on with each. */

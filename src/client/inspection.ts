@@ -1,5 +1,6 @@
 // Inspection: what a client tells of itself, in plain numbers.
 
+import type { CacheInspection } from '../cache/inspection.js'
 import type { Issuer } from '../command/issuer.js'
 import type { SocketLedger } from '../connection/socket-ledger.js'
 import type { DialGate } from '../node/dial-gate.js'
@@ -47,6 +48,14 @@ export interface Inspection {
   /** Slots that some node serves. */
   slotsCovered: number
   nodes: number
+  /** What the cache has done and what it holds; null when there is none. */
+  cache: CacheInspection | null
+}
+
+/** What is asked of a cache. */
+interface Cache {
+  countWaiting(): number
+  inspect(): CacheInspection
 }
 
 /** One server as the client sees it. */
@@ -82,12 +91,15 @@ export function inspect(
   router: Router,
   topology: Topology,
   refresher: TopologyRefresher | null,
+  cache: Cache | null,
 ): Inspection {
+  const { queued, inFlight } = countCalls(router, topology)
   return {
     state,
     issued: issuer.issued,
     settled: issuer.settled,
-    ...countCalls(router, topology),
+    queued: queued + (cache?.countWaiting() ?? 0),
+    inFlight,
     queuedBytes: issuer.budget.bytes,
     sockets: { ...ledger.counts(), total: ledger.total },
     dials: gate.dials,
@@ -99,6 +111,7 @@ export function inspect(
     replicaReads: router.replicaReads,
     slotsCovered: topology.map.covered,
     nodes: topology.nodes.length,
+    cache: cache?.inspect() ?? null,
   }
 }
 

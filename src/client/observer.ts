@@ -18,7 +18,6 @@ export interface ClientObserver {
   onRefreshed?(changed: boolean): void
   /** A connected node was asked for the topology, and has not told it. */
   onAskFailed?(node: Node, error: Error): void
-  onRefreshFailed?(error: SlotwiseError): void
   /**
    * Every server that is known has failed since it was last connected. Returns for how many milliseconds nobody is to be dialled, or
    * null to destroy the client.

@@ -1,6 +1,7 @@
 // Options: what a user may set, the defaults, and the check that turns both into one configuration. Pure.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { CacheConfig, CacheOptions } from '../cache/options.js'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
@@ -8,6 +9,7 @@ import type { ReadFrom } from '../routing/read-policy.js'
 import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
 import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
+import { resolveCacheOptions } from './cache-options.js'
 
 /** Everything but where the servers are. All times are milliseconds, all sizes bytes. */
 export interface CommonOptions {
@@ -90,6 +92,9 @@ export interface CommonOptions {
   /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000, and 10,000 with `readFrom`: a replica that comes back is not missed otherwise. */
   refreshPeriodMs?: number
 
+  /** Keeps replies of reads in this process until their server reports a change; see {@link CacheOptions}. Default: none are kept. */
+  cache?: CacheOptions
+
   /** Nesting a reply may have. Default 128. */
   maxReplyDepth?: number
   /** Bytes a string in a reply may have. Default 536,870,912 (512 MiB, the server's own limit). */
@@ -162,6 +167,7 @@ export type ClientConfig = Record<NumberName, number> & {
   /** Name of connections for subscriptions alone, for CLIENT LIST; by default that of all. */
   subscriberName?: string
   splitMultiKey: boolean
+  cache: CacheConfig | null
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
   /** For calls without a deadline; see RouterOptions. */
@@ -185,6 +191,7 @@ const otherDefaults = {
   resend: 'safe',
   readFrom: 'primary',
   splitMultiKey: false,
+  cache: null,
 } as const
 
 /** Every option but `cluster` and `server`, with its default; null for none. */
@@ -240,6 +247,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     resend: choice(given, 'resend', otherDefaults.resend),
     readFrom,
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),
+    cache: resolveCacheOptions(given.cache),
   }
 }
 

@@ -56,6 +56,10 @@ export const CallFlag = {
   readOnly: 32768,
   /** A replica could not answer it: the primary is to. */
   fromPrimary: 65536,
+  /** Is told which connection it is put on. */
+  stamped: 131072,
+  /** To be sent right behind CLIENT CACHING YES. */
+  optIn: 262144,
 } as const
 
 /** `flags & formatFlags` shifted right by this is the ReplyFormat. */
@@ -118,6 +122,8 @@ export interface CallExtras {
   pinnedTo?: unknown
   /** Of a read: the node that is to answer it, if it is connected. */
   readAt?: unknown
+  /** With CallFlag.stamped: the connection that it was put on last. */
+  carrier?: object
 }
 
 /** A reply; or a failure, as a rejected promise or (CallFlag.errorAsValue) as it is. */

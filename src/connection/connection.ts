@@ -53,8 +53,6 @@ export interface ConnectionListener {
 /** A reply due for this long, with no bytes since, means that the connection makes no progress. */
 const stallMs = 250
 
-const noArguments: readonly string[] = []
-
 export class Connection implements ReplySink, AtTurnEnd, Watched {
   #state: ConnectionState = 'handshaking'
   readonly endpoint: Endpoint
@@ -173,9 +171,10 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
 
   /** Queues the call; it is written at the end of this turn of the event loop. The connection must be ready. */
   send(call: Call): void {
-    for (const name of this.#prelude.before(call)) {
-      this.#push(this.#issuer.issueInternal(name, noArguments, noTimeoutMs, 0, ignore))
+    for (const { name, args } of this.#prelude.before(call)) {
+      this.#push(this.#issuer.issueInternal(name, args, noTimeoutMs, 0, ignore))
     }
+    if ((call.flags & CallFlag.stamped) !== 0) (call.extras ??= {}).carrier = this
     this.#push(call)
   }
 

@@ -88,6 +88,11 @@ export class Node {
     return this.#connection !== null || this.#lanes?.isOpen === true
   }
 
+  /** The connection that calls share; null when there is none. */
+  get connection(): Connection | null {
+    return this.#connection
+  }
+
   /** The open socket, for looking at; null when there is none. */
   get socket(): Socket | null {
     return this.#connection?.socket ?? null

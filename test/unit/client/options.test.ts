@@ -45,6 +45,19 @@ describe('resolveOptions()', () => {
     expect(() => resolve(options)).toThrow(invalid(option))
   })
 
+  it('fills in the defaults of the cache', () => {
+    const defaults = {
+      maxBytes: 32 * 1024 * 1024,
+      maxEntries: 100_000,
+      ttlMs: 0,
+      commands: null,
+      prefixes: [],
+      mode: 'tracking',
+    }
+    expect(resolve({ cache: {} }).cache).toEqual(defaults)
+    expect(resolve({ cache: { commands: ['get', 'mget'] } }).cache?.commands).toEqual(['GET', 'MGET'])
+  })
+
   it('prefers what is said to what a URL says', () => {
     expect(resolveOptions({ server: 'redis://ada:one@h/3', password: 'two' })).toMatchObject({
       username: 'ada',

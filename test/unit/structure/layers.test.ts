@@ -15,6 +15,7 @@ const layers = [
   'routing',
   'batch',
   'pubsub',
+  'cache',
   'client',
   'sentinel',
   'core',
@@ -28,6 +29,7 @@ const packageImporters: Record<string, string> = {
   'redis-parser': 'resp/resp2-decoder.ts',
   denque: 'connection/call-queue.ts',
   'generic-pool': 'node/lane-pool.ts',
+  'lru-cache': 'cache/store.ts',
 }
 const maxLines = 400
 
