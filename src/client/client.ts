@@ -126,7 +126,9 @@ export class Client {
     options: SubscriptionOptions<Message> | SubscriptionOptions<BufferMessage> = {},
   ): Subscription<Message> | Subscription<BufferMessage> {
     const checked = checkSubscription(names, options)
-    return new Subscription(this.#engine.subscriptions, checked, options as SubscriptionOptions<Message>)
+    const { timeoutMs = this.#config.timeoutMs } = options
+    const own = { ...(options as SubscriptionOptions<Message>), timeoutMs }
+    return new Subscription(this.#engine.subscriptions, checked, own)
   }
 
   /**

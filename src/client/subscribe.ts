@@ -48,7 +48,8 @@ export function subscriptionsOf(
   })
 }
 
-const known = new Set(['kind', 'buffers', 'maxBufferedMessages', 'overflow', 'onMessage', 'onGap'])
+const known = new Set(['kind', 'buffers', 'maxBufferedMessages', 'overflow', 'timeoutMs', 'onMessage', 'onGap'])
+const maxTimeoutMs = 86_400_000
 
 /** @throws SlotwiseError SLOTWISE_INVALID_ARGUMENT, naming what cannot be */
 export function checkSubscription(names: unknown, options: object): Buffer[] {
@@ -61,12 +62,15 @@ export function checkSubscription(names: unknown, options: object): Buffer[] {
   if (typeof options !== 'object' || options === null) throw invalid('Subscription options must be an object')
   for (const name of Object.keys(options))
     if (!known.has(name)) throw invalid(`${name} is not a known subscription option`)
-  const { kind, buffers, maxBufferedMessages, overflow, onMessage, onGap } = options as SubscriptionOptions
+  const { kind, buffers, maxBufferedMessages, overflow, timeoutMs, onMessage, onGap } = options as SubscriptionOptions
   oneOf('kind', kind, ['channel', 'pattern', 'shard'])
   oneOf('overflow', overflow, ['oldest', 'newest'])
   if (buffers !== undefined && typeof buffers !== 'boolean') throw invalid('buffers must be a boolean')
   if (maxBufferedMessages !== undefined && !(Number.isInteger(maxBufferedMessages) && maxBufferedMessages >= 0)) {
     throw invalid('maxBufferedMessages must be a whole number from 0')
+  }
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= maxTimeoutMs)) {
+    throw invalid(`timeoutMs must be a whole number from 0 to ${maxTimeoutMs}`)
   }
   for (const [name, listener] of Object.entries({ onMessage, onGap })) {
     if (listener !== undefined && typeof listener !== 'function') throw invalid(`${name} must be a function`)

@@ -4,7 +4,8 @@
 // Dies    by close(), by the end of a `for await` loop over it, or with the client.
 // Holds   at most `maxBufferedMessages` messages; what there is no room for is dropped as `overflow` says, and counted.
 
-import type { SlotwiseError } from '../errors.js'
+import { type SlotwiseError, stacklessError } from '../errors.js'
+import { pause } from '../turn.js'
 import type { NamesGap, Sink } from './entry.js'
 import type { SubscriptionKind } from './subscription-set.js'
 import type { Subscriptions } from './subscriptions.js'
@@ -40,6 +41,8 @@ export interface SubscriptionOptions<Received = Message> {
   maxBufferedMessages?: number
   /** What is dropped when they are too many: the `oldest` that is kept, or the `newest`, which has just come. Default `oldest`. */
   overflow?: 'oldest' | 'newest'
+  /** Deadline of `ready`, in milliseconds, 0 for none; trying goes on after it. Default: the client's `timeoutMs`. */
+  timeoutMs?: number
   /** Takes each message as it comes; nothing is buffered then, and there is nothing to iterate over. */
   onMessage?(message: Received): void
   /** Messages may have been missed; the subscription stands again. */
@@ -66,9 +69,13 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
   #closed = false
   #failure: Error | null = null
   #closing: Promise<void> | null = null
-  /** Resolves when every name is subscribed to; rejects when the server refuses one, or the client is closed first. */
+  /**
+   * Resolves when every name is subscribed to. Rejects with a ReplyError when the server refuses one, with SLOTWISE_TIMEOUT when that takes
+   * longer than `timeoutMs` (it is tried on), and with SLOTWISE_CLOSED when the client is closed first.
+   */
   readonly ready: Promise<void>
 
+  /** @param options `timeoutMs` is the client's own where the user has said nothing */
   constructor(subscriptions: Subscriptions, names: readonly Buffer[], options: SubscriptionOptions<Received>) {
     this.#subscriptions = subscriptions
     this.#names = names
@@ -77,9 +84,11 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
     this.#options = { buffers, maxBufferedMessages, overflow }
     this.#onMessage = options.onMessage
     this.#onGap = options.onGap
-    this.ready = subscriptions.add(this.#kind, names, this)
+    const joined = subscriptions.add(this.#kind, names, this)
     // Whoever does not look at `ready` hears of it from the iterator.
-    this.ready.catch((error: SlotwiseError) => this.#end(error.code === 'SLOTWISE_CLOSED' ? null : error))
+    joined.catch((error: SlotwiseError) => this.#end(error.code === 'SLOTWISE_CLOSED' ? null : error))
+    this.ready = within(joined, options.timeoutMs ?? 0, names.length)
+    this.ready.catch(ignore)
   }
 
   /** Messages that have been dropped because there was no room for them. */
@@ -177,6 +186,22 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+/** The same promise, or SLOTWISE_TIMEOUT after so many milliseconds; 0 for no limit. */
+async function within(joined: Promise<void>, timeoutMs: number, names: number): Promise<void> {
+  if (timeoutMs === 0) return joined
+  const settled = new AbortController()
+  const limit = pause(timeoutMs, settled.signal).then(() => {
+    if (settled.signal.aborted) return
+    const message = `Not subscribed to all of ${names} names within ${timeoutMs} ms`
+    throw stacklessError('SLOTWISE_TIMEOUT', message, { phase: 'queue', elapsedMs: timeoutMs })
+  })
+  try {
+    await Promise.race([joined, limit])
+  } finally {
+    settled.abort()
   }
 }
 

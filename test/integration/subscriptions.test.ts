@@ -2,9 +2,9 @@
 // that a server has accepted is delivered, or lies within a gap that was told.
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client, Gap, Message } from 'slotwise/core'
+import { type Client, createClient, type Gap, type Message } from 'slotwise/core'
 import { describe, expect, it } from 'vitest'
-import type { LocalServer } from '../../scripts/local-cluster.mjs'
+import { LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf, thrownBy } from '../support/clients.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 
@@ -356,6 +356,26 @@ describe('a subscription', () => {
     expect((await allowed[Symbol.asyncIterator]().next()).value).toMatchObject({ payload: 'x' })
   })
 
+  it('that takes its time is told to be late, and stands in the end', async () => {
+    const dead = await LocalServer.start()
+    const { address } = dead
+    await dead.kill()
+    const client = createClient({ server: address, backoffMaxMs: 100 })
+    try {
+      const subscription = client.subscribe('late', { timeoutMs: 50 })
+      expect(await failureOf(subscription.ready)).toMatchObject({ code: 'SLOTWISE_TIMEOUT', elapsedMs: 50 })
+      const next = subscription[Symbol.asyncIterator]().next()
+      await dead.restart()
+      await eventually(async () => {
+        expect(await dead.command('PUBLISH', 'late', 'at last')).toBe(1)
+      })
+      expect((await next).value).toEqual({ channel: 'late', payload: 'at last' })
+    } finally {
+      await client.close()
+      await dead.stop()
+    }
+  })
+
   it('ends with its client', async () => {
     const client = test.client()
     const subscription = client.subscribe(`ends:${++names}`)
@@ -374,6 +394,7 @@ describe('a subscription', () => {
     ['a kind that is none', ['a'], { kind: 'channels' }],
     ['a buffer that is none', ['a'], { maxBufferedMessages: -1 }],
     ['a listener that is none', ['a'], { onGap: 'log' }],
+    ['a deadline that is none', ['a'], { timeoutMs: -1 }],
   ])('is refused at once: %s', (_, given, options) => {
     const client = test.client()
     expect(thrownBy(() => client.subscribe(given as never, options as never))).toMatchObject({
