@@ -56,7 +56,8 @@ export class LanePool {
   readonly #listener: LaneListener
   readonly #pool: Pool<Lane>
   readonly #lanes = new Set<Lane>()
-  readonly #openings = new Set<Opening>()
+  /** With the way to tell the pool that nothing will come of it. */
+  readonly #openings = new Map<Opening, (lane: Lane) => void>()
   readonly #waiting: CallQueue
   /** Aborted when no lane is to be opened any more. */
   readonly #ended = new AbortController()
@@ -105,7 +106,15 @@ export class LanePool {
     if (!issuer.admit(call, this.#situation)) return
     issuer.startAge(call)
     this.#waiting.push(call)
-    void this.#pool.acquire().then(lane => this.#serve(lane))
+    this.#ask()
+  }
+
+  #ask(): void {
+    this.#pool.acquire().then(
+      lane => this.#serve(lane),
+      // The pool has ended, and lends nothing any more.
+      () => this.#listener.onHandBack({ unsent: this.takeWaiting(), unanswered: [] }, closing(this.#endpoint.key)),
+    )
   }
 
   #serve(lane: Lane): void {
@@ -113,9 +122,7 @@ export class LanePool {
     if (connection === null || connection.state !== 'ready') {
       this.#giveUp(lane)
       // Its call still waits, for another lane.
-      if (!this.#ended.signal.aborted && this.#waiting.unsent !== 0) {
-        void this.#pool.acquire().then(next => this.#serve(next))
-      }
+      if (!this.#ended.signal.aborted && this.#waiting.unsent !== 0) this.#ask()
       return
     }
     const call = this.#waiting.shiftUnsent()
@@ -192,7 +199,7 @@ export class LanePool {
         onPush: (kind, items) => lane?.user?.onPush?.(kind, items),
         onClosed: (reason, handBack) => this.#onClosed(lane as Lane, reason, handBack),
       })
-      this.#openings.add(opening)
+      this.#openings.set(opening, resolve)
     })
   }
 
@@ -268,7 +275,11 @@ export class LanePool {
   #end(): void {
     if (this.#ended.signal.aborted) return
     this.#ended.abort()
-    for (const opening of this.#openings) opening.cancel()
+    for (const [opening, resolve] of this.#openings) {
+      opening.cancel()
+      resolve({ connection: null, user: null })
+    }
+    this.#openings.clear()
     // Answers whoever still waits for a lane, then ends the pool's own timer.
     this.#pool.drain().then(() => this.#pool.clear(), ignore)
   }

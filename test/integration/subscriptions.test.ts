@@ -65,7 +65,7 @@ class Listener {
     const run = `run${++names}`
     this.channels = slots.map(slot => `${keyIn(slot)}:${run}`)
     this.subscribed = kind === 'pattern' ? this.channels.map(name => `${name.slice(0, -1)}?`) : this.channels
-    this.client = test.client({ protocol, refreshMinIntervalMs: 200, pingIntervalMs: 200, silenceTimeoutMs: 1000 })
+    this.client = test.client({ protocol, refreshMinIntervalMs: 200 })
   }
 
   async start(): Promise<void> {
