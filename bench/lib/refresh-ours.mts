@@ -40,10 +40,10 @@ export class OurRefresh {
    * afterwards.
    */
   refresh(bytes: Buffer): boolean {
-    const held = this.#topology.map.covered
+    const held = this.#topology.view === null ? null : { view: this.#topology.view, epochs: null }
     for (let at = 0; at < bytes.length; at += chunkBytes) this.#decoder.execute(bytes.subarray(at, at + chunkBytes))
     const view = this.#reader.read(this.#answer as Buffer, 3, '10.0.0.1')
-    const verdict = judge(held, [{ view, same: this.#topology.holds(view) }])
+    const verdict = judge(held, [{ view, same: this.#topology.holds(view), epochs: null }], true)
     return verdict.kind === 'install' && this.#topology.apply(verdict.view)
   }
 

@@ -3,9 +3,11 @@
 // Born    by createClient(); dials nothing before the first call or connect().
 // Dies    by close() or destroy().
 
+import { EventEmitter } from 'node:events'
 import { BatchCollector } from '../batch/batch.js'
 import { CallFlag, type Outcome } from '../command/call.js'
 import { type Argument, severalSlots } from '../command/command.js'
+import type { TopologyChange } from '../observe.js'
 import { type BufferMessage, type Message, Subscription, type SubscriptionOptions } from '../pubsub/subscription.js'
 import type { Reply } from '../resp/decoder.js'
 import { fanOutOf } from '../routing/fan-out.js'
@@ -27,13 +29,23 @@ export type BatchItem = readonly [name: string, args?: readonly Argument[], opti
 
 const noArguments: readonly Argument[] = []
 
-export class Client {
+/** Events of a {@link Client}, and what their listeners get. */
+export interface ClientEvents {
+  /** Another topology is in use: after a failover, a move of slots, a node that came or went. The first one, too. */
+  topology: [change: TopologyChange]
+}
+
+export class Client extends EventEmitter<ClientEvents> {
   readonly #engine: Engine
   readonly #config: ClientConfig
 
   constructor(config: ClientConfig) {
+    super()
     this.#config = config
-    this.#engine = new Engine(config)
+    this.#engine = new Engine(config, {
+      watchesTopology: () => this.listenerCount('topology') !== 0,
+      onTopologyChanged: change => this.emit('topology', change),
+    })
   }
 
   /** Where the client is in its life; `degraded` means that a node in use has no connection. */

@@ -5,13 +5,14 @@
 // Holds   issued = settled + queued + in flight; after close() or destroy() everything is settled.
 
 import { type Call, type CallExtras, CallFlag, type Outcome } from '../command/call.js'
-import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName, hasOwnLane } from '../command/command.js'
+import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
 import type { Node, NodeListener } from '../node/node.js'
+import { newOrigin } from '../observe.js'
 import type { Subscriptions } from '../pubsub/subscriptions.js'
 import { Router } from '../routing/router.js'
 import { TopologyRefresher } from '../topology/refresher.js'
@@ -25,17 +26,19 @@ import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import type { ClientConfig } from './options.js'
 import { OutageWatch } from './outage-watch.js'
-import { type Prepared, timeoutOf } from './prepare.js'
+import { markBlocking, type Prepared, timeoutOf } from './prepare.js'
 import type { SessionHost } from './session.js'
 import { sessionHost } from './session-host.js'
+import { situationOf } from './situation.js'
 import { type ClientState, clientTransitions } from './states.js'
 import { subscriptionsOf } from './subscribe.js'
+import { topologyNews } from './topology-news.js'
 
 export class Engine {
   #state: ClientState = 'idle'
   readonly #config: ClientConfig
   readonly #turn = new Turn()
-  readonly #ledger = new SocketLedger()
+  readonly #ledger: SocketLedger
   readonly #gate: DialGate
   readonly #issuer: Issuer
   readonly #topology: Topology
@@ -56,7 +59,9 @@ export class Engine {
     this.clustered = config.clustered
     this.#observer = observer
     this.#gate = new DialGate(config.exhaustionPauseMs)
-    this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error)
+    const origin = newOrigin(config.name)
+    this.#ledger = new SocketLedger(origin)
+    this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error, origin)
     const context = {
       options: nodeOptions(config),
       issuer: this.#issuer,
@@ -65,19 +70,25 @@ export class Engine {
       gate: this.#gate,
       listener: this.#nodeListener(),
     }
-    this.#topology = new Topology(config.seeds, context, observer, config.locate)
+    this.#topology = new Topology(config.seeds, context, topologyNews(observer, origin), config.locate)
     this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
     this.#router = new Router(config, this.#topology, this.#issuer, {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
-      situation: () => this.#situation(),
+      situation: () => situationOf(this.#topology, this.#refresher),
     })
     this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
+    const source = new ClusterSource(this.#issuer, config.refreshTimeoutMs)
     this.#refresher = config.clustered
-      ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
-          onRefreshed: changed => this.#onRefreshed(changed),
-          onAskFailed: (node, error) => this.#onAskFailed(node, error),
-          onRefreshFailed: () => this.#onRefreshed(false),
-        })
+      ? new TopologyRefresher(
+          this.#topology,
+          source,
+          { ...config, origin },
+          {
+            onRefreshed: changed => this.#onRefreshed(changed),
+            onAskFailed: (node, error) => this.#onAskFailed(node, error),
+            onRefreshFailed: () => this.#onRefreshed(false),
+          },
+        )
       : null
   }
 
@@ -227,7 +238,11 @@ export class Engine {
     if (this.#state !== 'starting') return Promise.reject(closedError())
     const { timeoutMs } = this.#config
     return this.#connectWaiters.wait(timeoutMs, () => {
-      const details: ErrorDetails = { phase: 'dial', elapsedMs: timeoutMs, ...this.#situation() }
+      const details: ErrorDetails = {
+        phase: 'dial',
+        elapsedMs: timeoutMs,
+        ...situationOf(this.#topology, this.#refresher),
+      }
       return new SlotwiseError('SLOTWISE_CONNECT_TIMEOUT', `No server was usable within ${timeoutMs} ms`, details)
     })
   }
@@ -244,16 +259,6 @@ export class Engine {
     if (next !== this.#state) this.#to(next)
     this.#connectWaiters.settle()
     if (usable) this.#observer.onUsable?.()
-  }
-
-  /** Why calls cannot be served: the last refresh, or the last dial of each node. */
-  #situation(): ErrorDetails {
-    const refreshError = this.#refresher?.lastError
-    if (refreshError != null) return { cause: refreshError }
-    const errors = this.#topology.nodes.map(node => node.lastError).filter(error => error !== null)
-    if (errors.length === 0) return {}
-    if (errors.length === 1) return { cause: errors[0], ...(errors[0]?.endpoint && { endpoint: errors[0].endpoint }) }
-    return { cause: new AggregateError(errors, errors.map(error => error.message).join('; ')) }
   }
 
   /**
@@ -388,10 +393,4 @@ export class Engine {
   nodes(): NodeInspection[] {
     return this.#topology.nodes.map(inspectNode)
   }
-}
-
-/** @param blockingMs how long the server may hold the reply, in milliseconds; 0 for ever */
-function markBlocking(call: Call, blockingMs: number): void {
-  call.extras = { ...call.extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
-  if (hasOwnLane(call.spec)) call.flags |= CallFlag.ownLane
 }

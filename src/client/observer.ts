@@ -3,6 +3,7 @@
 import type { Call } from '../command/call.js'
 import type { SlotwiseError } from '../errors.js'
 import type { Node } from '../node/node.js'
+import type { TopologyChange } from '../observe.js'
 
 export interface ClientObserver {
   /** The client is usable: a node is connected and, of a cluster, the topology is known. */
@@ -16,6 +17,10 @@ export interface ClientObserver {
   onDialFailed?(node: Node, error: SlotwiseError): void
   /** The topology has been compared with a node's answer; `changed` tells whether another map is in use now. */
   onRefreshed?(changed: boolean): void
+  /** True while somebody wants to hear of changes of the topology. */
+  watchesTopology?(): boolean
+  /** Another topology is in use. In a turn of its own: it may throw. */
+  onTopologyChanged?(change: TopologyChange): void
   /** A connected node was asked for the topology, and has not told it. */
   onAskFailed?(node: Node, error: Error): void
   /**

@@ -1,12 +1,13 @@
 // Prepare: a call as its caller states it, checked, with the slot it goes to. Pure.
 
-import { noTimeoutMs } from '../command/call.js'
+import { type Call, CallFlag, noTimeoutMs } from '../command/call.js'
 import {
   type Argument,
   CommandFlag,
   type CommandName,
   crossSlotError,
   findSlot,
+  hasOwnLane,
   nameFor,
   resolveCommand,
   severalSlots,
@@ -75,4 +76,10 @@ export function timeoutOf({ timeoutMs }: ResolvedCallOptions, blockingMs: number
   if (timeoutMs !== -1) return timeoutMs
   if (defaultMs === 0 || blockingMs === 0) return noTimeoutMs
   return Math.min(defaultMs + (blockingMs ?? 0), noTimeoutMs)
+}
+
+/** @param blockingMs how long the server may hold the reply, in milliseconds; 0 for ever */
+export function markBlocking(call: Call, blockingMs: number): void {
+  call.extras = { ...call.extras, blockingMs: blockingMs === 0 ? Infinity : blockingMs }
+  if (hasOwnLane(call.spec)) call.flags |= CallFlag.ownLane
 }

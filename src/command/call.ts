@@ -109,6 +109,8 @@ export interface CallExtras {
   retries?: number
   /** MOVED and ASK replies it has got. */
   redirects?: number
+  /** Address of the server that answered MOVED last. */
+  movedBy?: string
   /** Connections that were lost between writing it and its reply. */
   losses?: number
   signal?: AbortSignal

@@ -5,6 +5,7 @@
 // Holds   issued - settled = calls that are in some queue right now.
 
 import { type ErrorDetails, type SlotwiseError, stacklessError } from '../errors.js'
+import { newOrigin, type Origin, type QueueMessage, queueChannel } from '../observe.js'
 import type { Turn } from '../turn.js'
 import { AbortWatch } from './abort-watch.js'
 import { Call, CallFlag, type CallMaker, callError, noTimeoutMs, type Outcome } from './call.js'
@@ -35,8 +36,17 @@ export class Issuer implements CallMaker {
   /** For calls with CallFlag.translated. */
   readonly translate: Translate
 
-  constructor(options: IssuerOptions, turn: Turn, translate: Translate = (_call, error) => error) {
+  /** Whose calls these are, for those who look on. */
+  readonly origin: Origin
+
+  constructor(
+    options: IssuerOptions,
+    turn: Turn,
+    translate: Translate = (_call, error) => error,
+    origin: Origin = newOrigin(null),
+  ) {
     this.translate = translate
+    this.origin = origin
     this.#options = options
     this.#turn = turn
     this.budget = new WaitBudget(options)
@@ -100,8 +110,15 @@ export class Issuer implements CallMaker {
     if (call.has(CallFlag.internal) || this.budget.charge(call)) return true
     const { maxQueuedBytes, maxQueuedCalls } = this.#options
     const message = `Waiting calls have reached their bound (${maxQueuedBytes} bytes, ${maxQueuedCalls} calls)`
+    this.#reportRefused('SLOTWISE_QUEUE_FULL', call)
     call.failWith('SLOTWISE_QUEUE_FULL', message, { phase: 'queue', ...situation() })
     return false
+  }
+
+  #reportRefused(code: QueueMessage['code'], call: Call): void {
+    if (!queueChannel.hasSubscribers) return
+    const { bytes, calls } = this.budget
+    queueChannel.publish({ client: this.origin, code, command: call.spec.name, queuedBytes: bytes, queuedCalls: calls })
   }
 
   /** The call has no connection to go to: starts its age limit. */
@@ -147,6 +164,7 @@ export class Issuer implements CallMaker {
         phase: 'queue',
       })
     }
+    this.#reportRefused('SLOTWISE_QUEUE_EXPIRED', call)
     const age = `Waited ${this.#options.maxQueueAgeMs} ms for a usable connection`
     return callError(call, now, 'SLOTWISE_QUEUE_EXPIRED', age, { ...details, phase: 'queue' })
   }

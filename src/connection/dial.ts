@@ -51,7 +51,7 @@ export function dialBy(
     if (cancelled) socket.destroy()
     else if (socket.destroyed) listener.onFailed(dialError(endpoint, socket.errored ?? undefined))
     else if (socket.connecting) watched = watch(socket, socket instanceof TLSSocket, endpoint, ledger, listener)
-    else listener.onOpen(socket, ledger.enter(socket, 'dialing'))
+    else listener.onOpen(socket, ledger.enter(socket, 'dialing', endpoint.key))
   }
   const onFailed = (cause: unknown) => {
     if (!cancelled) listener.onFailed(dialError(endpoint, cause))
@@ -74,7 +74,7 @@ function watch(
   ledger: SocketLedger,
   listener: DialListener,
 ): Dial {
-  const entry = ledger.enter(socket, 'dialing')
+  const entry = ledger.enter(socket, 'dialing', endpoint.key)
   const opened = secure ? 'secureConnect' : 'connect'
 
   const release = () => {

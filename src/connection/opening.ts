@@ -6,6 +6,7 @@
 
 import type { Issuer } from '../command/issuer.js'
 import { type SlotwiseError, stacklessError } from '../errors.js'
+import { dialChannel } from '../observe.js'
 import type { Turn } from '../turn.js'
 import { Connection, type ConnectionListener, type ConnectionOptions } from './connection.js'
 import { type Dial, type DialOptions, dial } from './dial.js'
@@ -39,11 +40,15 @@ export class Opening {
   #dial: Dial | null
   #connection: Connection | null = null
   #over = false
+  #handedOver = false
+  readonly #startedAt = performance.now()
+  readonly #use: Use
 
   /** @param use what the connection is for */
   constructor(endpoint: Endpoint, context: OpeningContext, use: Use, listener: OpeningListener) {
     const { options, ledger, issuer, turn } = context
     this.#endpoint = endpoint
+    this.#use = use
     this.#context = context
     this.#listener = listener
     this.#timer = setTimeout(() => this.#onDeadline(), options.connectTimeoutMs)
@@ -54,14 +59,14 @@ export class Opening {
           ...listener,
           onReady: () => this.#onReady(),
           onClosed: (reason, handBack) => {
-            if (this.#end()) listener.onFailed(reason)
-            else listener.onClosed(reason, handBack)
+            if (this.#handedOver) listener.onClosed(reason, handBack)
+            else if (this.#end(reason)) listener.onFailed(reason)
           },
         })
       },
       onFailed: error => {
         this.#dial = null
-        if (this.#end()) listener.onFailed(error)
+        if (this.#end(error)) listener.onFailed(error)
       },
     })
   }
@@ -73,22 +78,32 @@ export class Opening {
 
   /** Gives up; the listener does not hear of it. */
   cancel(): void {
-    if (!this.#end()) return
+    if (!this.#end(closing(this.#endpoint.key))) return
     this.#dial?.cancel()
     this.#dial = null
     this.#connection?.destroy(closing(this.#endpoint.key))
   }
 
   /** False when it had ended before. */
-  #end(): boolean {
+  #end(error: SlotwiseError | null): boolean {
     if (this.#over) return false
     this.#over = true
     clearTimeout(this.#timer)
+    if (dialChannel.hasSubscribers) this.#report(error)
     return true
   }
 
+  #report(error: SlotwiseError | null): void {
+    const durationMs = performance.now() - this.#startedAt
+    const outcome = error === null ? 'usable' : 'failed'
+    const client = this.#context.issuer.origin
+    dialChannel.publish({ client, endpoint: this.#endpoint.key, use: this.#use, outcome, durationMs, error })
+  }
+
   #onReady(): void {
-    if (this.#end()) this.#listener.onReady(this.#connection as Connection)
+    if (!this.#end(null)) return
+    this.#handedOver = true
+    this.#listener.onReady(this.#connection as Connection)
   }
 
   #onDeadline(): void {
@@ -103,6 +118,6 @@ export class Opening {
     }
     this.#dial?.cancel()
     this.#dial = null
-    if (this.#end()) this.#listener.onFailed(error)
+    if (this.#end(error)) this.#listener.onFailed(error)
   }
 }

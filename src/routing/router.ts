@@ -7,9 +7,10 @@
 import { type Call, CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
-import { tcpEndpoint } from '../connection/endpoint.js'
+import { type Endpoint, tcpEndpoint } from '../connection/endpoint.js'
 import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../errors.js'
 import type { Node } from '../node/node.js'
+import { redirectChannel } from '../observe.js'
 import type { Evidence } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
 import { LatencyProbe } from './latency-probe.js'
@@ -196,8 +197,11 @@ export class Router {
       return
     }
     if (!this.#countRedirect(node, call, error)) return
-    if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect)
-    else this.#onAsk(node, call, outcome.redirect)
+    const { host, port } = outcome.redirect
+    const to = this.#topology.locate(tcpEndpoint(host === '' ? node.endpoint.host : host, port))
+    if (redirectChannel.hasSubscribers) this.#report(outcome, node, to, call)
+    if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect.slot, to)
+    else this.#onAsk(node, call, to)
   }
 
   #pauseMs(reason: string): number {
@@ -221,29 +225,37 @@ export class Router {
     call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, ...endpoint })
   }
 
-  #onMoved(node: Node, call: Call, redirect: Redirect): void {
+  #report(
+    { kind, redirect }: { kind: 'moved' | 'ask'; redirect: Redirect },
+    from: Node,
+    to: Endpoint,
+    call: Call,
+  ): void {
+    const client = this.#issuer.origin
+    const { slot } = redirect
+    redirectChannel.publish({ client, kind, slot, from: from.endpoint.key, to: to.key, command: call.spec.name })
+  }
+
+  #onMoved(node: Node, call: Call, slot: number, endpoint: Endpoint): void {
     this.moved++
-    const endpoint = this.#topology.locate(
-      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
-    )
-    if (endpoint.key === node.endpoint.key) {
-      // A node that redirects to itself is of two minds: following it would only turn in a circle.
+    const extras = (call.extras ??= {})
+    if (endpoint.key === node.endpoint.key || endpoint.key === extras.movedBy) {
+      // Nodes that redirect to themselves, or to each other, are of two minds: following them would only turn in a circle.
+      delete extras.movedBy
       this.#listener.onEvidence('urgent', null)
       this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
-    const target = this.#topology.assign(redirect.slot, endpoint)
+    extras.movedBy = node.endpoint.key
+    const target = this.#topology.assign(slot, endpoint)
     this.#listener.onEvidence('redirect', node)
     const pauseMs = this.#options.retryDelaysMs?.MOVED ?? 0
     if (pauseMs === 0) target.send(call)
     else this.#pauses.add(call, pauseMs)
   }
 
-  #onAsk(node: Node, call: Call, redirect: Redirect): void {
+  #onAsk(node: Node, call: Call, endpoint: Endpoint): void {
     this.asked++
-    const endpoint = this.#topology.locate(
-      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
-    )
     if (!this.#topology.has(endpoint)) this.#listener.onEvidence('redirect', node)
     call.flags |= CallFlag.asking
     this.#topology.nodeFor(endpoint).send(call)

@@ -8,24 +8,27 @@
 
 import { SlotwiseError, stacklessError } from '../errors.js'
 import type { Node } from '../node/node.js'
+import { type Origin, type RefreshMessage, refreshChannel } from '../observe.js'
+import type { Epochs } from './epochs.js'
+import { Round, type RoundVerdict } from './round.js'
 import type { ClusterSource } from './source.js'
 import type { Topology } from './topology.js'
-import { judge, type ViewVerdict } from './verdict.js'
-import type { View } from './view.js'
 
 /**
  * Why a newer view is wanted. `urgent` evidence (calls cannot be served) keeps to the minimum interval; `redirect` and
- * `period` evidence backs off while views stay unchanged, because the calls concerned have been served anyway.
+ * `period` evidence backs off while it goes on, because the calls concerned have been served anyway.
  */
 export type Evidence = 'urgent' | 'redirect' | 'period'
 
 export interface RefresherOptions {
   /** Between the end of a round and the start of the next, in milliseconds. */
   refreshMinIntervalMs: number
-  /** What the interval grows to while redirects go on and views do not change, in milliseconds. */
+  /** What the interval grows to while redirects go on, in milliseconds. */
   refreshMaxIntervalMs: number
   /** Between comparisons that nothing has asked for, in milliseconds; 0 for none. */
   refreshPeriodMs: number
+  /** Whose refreshes these are, for those who look on. */
+  origin: Origin
 }
 
 export interface RefresherListener {
@@ -47,9 +50,7 @@ interface Waiter {
   reject(error: Error): void
 }
 
-/** One round asks at the most this many nodes. */
-const maxAsked = 4
-/** A node that says nothing for this long does not hold up the others. */
+/** A seed that says nothing for this long does not hold up the others. */
 const hedgeMs = 300
 
 export class TopologyRefresher {
@@ -72,6 +73,9 @@ export class TopologyRefresher {
   #waiters: Waiter[] = []
   /** Nodes that gave no usable answer since there was one. */
   readonly #useless = new Set<Node>()
+  /** Of the owners in the view in use; null while they have not been learnt. */
+  #epochs: Epochs | null = null
+  #round: Round | null = null
   #lastError: SlotwiseError | null = null
   /** Rounds that ended with a usable answer. */
   generation = 0
@@ -154,7 +158,19 @@ export class TopologyRefresher {
     const intervalMs = urgent ? refreshMinIntervalMs : this.#intervalMs
     const restMs = (this.#hasFresh() ? 0 : intervalMs) - quietMs
     const delayMs = restMs > 0 ? restMs * (1 + Math.random() / 10) : 0
-    this.#timer = setTimeout(this.#onTimer, delayMs)
+    this.#timer = setTimeout(this.#onTimer, delayMs + this.#spreadMs(urgent))
+  }
+
+  /**
+   * A big cluster has many clients, and all of them see the same evidence: they are not to ask at the same moment. Who has been redirected has
+   * been served, and can wait ten times as long.
+   */
+  #spreadMs(urgent: boolean): number {
+    if (this.#topology.view === null) return 0
+    const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
+    const nodes = this.#topology.size
+    const longestMs = urgent ? Math.min(nodes / 2, refreshMinIntervalMs) : Math.min(nodes * 5, refreshMaxIntervalMs)
+    return Math.random() * longestMs
   }
 
   /** Nothing is known yet, the last round has failed, and somebody who is connected has not been asked. */
@@ -172,7 +188,7 @@ export class TopologyRefresher {
       if (this.#hedging) this.#timer = setTimeout(this.#onTimer, hedgeMs)
       return
     }
-    void this.#round()
+    void this.#start()
   }
 
   #armPeriod(): void {
@@ -188,24 +204,9 @@ export class TopologyRefresher {
     this.#periodTimer.unref()
   }
 
-  // ---- whom
-
-  /**
-   * A ready node that has not been asked in this round: the hinted one if it can be, else one that has not been asked in vain
-   * before, else any; null when there is none.
-   */
-  #nextToAsk(asked: ReadonlySet<Node>, hint: Node | null): Node | null {
-    if (asked.size >= maxAsked) return null
-    let ready = this.#topology.readyNodes().filter(node => !asked.has(node))
-    if (hint !== null && ready.includes(hint)) return hint
-    const fresh = this.#useless.size === 0 ? ready : ready.filter(node => !this.#useless.has(node))
-    if (fresh.length !== 0) ready = fresh
-    return ready[Math.floor(Math.random() * ready.length)] ?? null
-  }
-
   // ---- a round
 
-  async #round(): Promise<void> {
+  async #start(): Promise<void> {
     const evidence = this.#evidence as Evidence
     const hint = this.#hint
     this.#state = 'refreshing'
@@ -213,68 +214,58 @@ export class TopologyRefresher {
     this.#hint = null
     this.rounds++
     this.#startedAt = performance.now()
-    const outcome = await this.#ask(hint)
+    const round = new Round(this.#topology, this.#source, this.#epochs, hint, this.#useless, {
+      onAskFailed: (node, error) => {
+        this.#useless.add(node)
+        this.#listener.onAskFailed?.(node, error)
+      },
+    })
+    this.#round = round
+    // Calls wait, and one node's word may not be enough.
+    const outcome = await round.run(
+      evidence === 'urgent' && this.#epochs === null && this.#topology.view !== null ? 2 : 1,
+    )
     // stop() may have come in between.
     if ((this.#state as RefresherState) === 'stopped') return
+    this.#round = null
     this.#state = 'sleeping'
     this.#endedAt = performance.now()
-    if (outcome instanceof SlotwiseError) this.#onFailed(outcome, evidence)
-    else this.#onAnswered(outcome, evidence)
+    if (outcome instanceof SlotwiseError) this.#onFailed(outcome, evidence, round)
+    else this.#onAnswered(outcome, evidence, round)
     if (this.#evidence !== null && (this.#state as RefresherState) === 'sleeping') this.#schedule()
   }
 
-  /** Asks one node after the other, the next one when one fails, disagrees or takes its time, until a verdict stands. */
-  async #ask(hint: Node | null): Promise<ViewVerdict | SlotwiseError> {
-    const held = this.#topology.map.covered
-    const answers: { view: View; same: boolean }[] = []
-    const failures: Error[] = []
-    const asked = new Set<Node>()
-    const open = new Set<Promise<void>>()
-    for (;;) {
-      const node = this.#nextToAsk(asked, hint)
-      if (node !== null) {
-        asked.add(node)
-        const asking: Promise<void> = this.#askOne(node, answers, failures).then(() => void open.delete(asking))
-        open.add(asking)
-      } else if (open.size === 0) break
-      // Whoever was asked takes long, and nobody else is connected.
-      else if (asked.size < maxAsked) this.#topology.openAnother()
-      const seen = answers.length + failures.length
-      await first(open, asked.size < maxAsked ? hedgeMs : Infinity)
-      if ((this.#state as RefresherState) === 'stopped') break
-      if (answers.length + failures.length === seen) continue
-      const verdict = judge(held, answers)
-      if (verdict.kind !== 'ask-more') return verdict
-    }
-    const cause = new AggregateError(failures, 'No node asked gave a usable answer')
-    const message = `No usable view of the cluster: asked ${asked.size}, failed ${failures.length}`
-    return stacklessError('SLOTWISE_REFRESH_FAILED', message, { phase: 'refresh', cause })
-  }
-
-  async #askOne(node: Node, answers: { view: View; same: boolean }[], failures: Error[]): Promise<void> {
-    try {
-      const view = this.#source.read(await this.#source.ask(node))
-      answers.push({ view, same: this.#topology.holds(view) })
-    } catch (error) {
-      failures.push(error as Error)
-      if (this.#state === 'stopped') return
-      this.#useless.add(node)
-      this.#listener.onAskFailed?.(node, error as Error)
-    }
-  }
-
-  #onAnswered(verdict: ViewVerdict, evidence: Evidence): void {
+  #onAnswered(verdict: RoundVerdict, evidence: Evidence, round: Round): void {
     this.#lastError = null
-    const changed = verdict.kind === 'install' && this.#topology.apply(verdict.view)
+    const first = this.#topology.view === null
+    const changed = verdict.kind === 'install' && this.#topology.apply(verdict.view, verdict.epochs)
+    if (verdict.kind === 'install' || verdict.epochs !== null) this.#epochs = verdict.epochs
+    // Clients that come and go need no epochs. Who sees a change may see another one.
+    if (changed && !first && this.#epochs === null) void this.#learnEpochs(round.lastToAnswer)
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
-    if (changed) this.#intervalMs = refreshMinIntervalMs
-    else if (evidence === 'redirect') this.#intervalMs = Math.min(this.#intervalMs * 2, refreshMaxIntervalMs)
+    // Each redirect has put its own slot right: what is left to learn can wait longer the longer this goes on.
+    if (evidence === 'redirect') this.#intervalMs = Math.min(this.#intervalMs * 2, refreshMaxIntervalMs)
+    else if (changed) this.#intervalMs = refreshMinIntervalMs
     this.generation++
     this.confirmedBefore = this.confirmedAt
     this.confirmedAt = this.#startedAt
     this.#useless.clear()
+    this.#report(evidence, round, changed ? 'changed' : 'unchanged', null)
     for (const waiter of this.#take(waiter => this.generation > waiter.newerThan)) waiter.resolve(this.generation)
     this.#listener.onRefreshed(changed)
+  }
+
+  async #learnEpochs(node: Node | null): Promise<void> {
+    const { view } = this.#topology
+    const epochs = node === null ? null : await this.#source.askEpochs(node)
+    if (this.#topology.view === view && this.#state !== 'stopped') this.#epochs ??= epochs
+  }
+
+  #report(trigger: Evidence, round: Round, outcome: RefreshMessage['outcome'], error: SlotwiseError | null): void {
+    if (!refreshChannel.hasSubscribers) return
+    const durationMs = performance.now() - this.#startedAt
+    const client = this.#options.origin
+    refreshChannel.publish({ client, trigger, asked: round.report, durationMs, outcome, error })
   }
 
   /** Takes these out of those who wait. */
@@ -284,8 +275,9 @@ export class TopologyRefresher {
     return taken
   }
 
-  #onFailed(error: SlotwiseError, evidence: Evidence): void {
+  #onFailed(error: SlotwiseError, evidence: Evidence, round: Round): void {
     this.#lastError = error
+    this.#report(evidence, round, 'failed', error)
     this.#topology.openAnother()
     // The evidence stands until a round has looked into it.
     this.#evidence ??= evidence
@@ -299,6 +291,7 @@ export class TopologyRefresher {
   stop(): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
+    this.#round?.cancel()
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.#periodTimer !== null) clearTimeout(this.#periodTimer)
     const waiters = this.#waiters
@@ -309,18 +302,4 @@ export class TopologyRefresher {
 
 function stopped(): SlotwiseError {
   return stacklessError('SLOTWISE_CLOSED', 'The client is closed', { phase: 'refresh' })
-}
-
-/** Settles with the first of the promises, or after `limitMs` if none has settled. */
-async function first(promises: ReadonlySet<Promise<void>>, limitMs: number): Promise<void> {
-  if (limitMs === Infinity) return Promise.race(promises)
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  try {
-    await Promise.race([...promises, limit])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -3,6 +3,8 @@
 import { CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import type { Node } from '../node/node.js'
+import type { Reply } from '../resp/decoder.js'
+import { type Epochs, parseEpochs } from './epochs.js'
 import { SlotsReader } from './slots-reader.js'
 import type { View } from './view.js'
 
@@ -25,15 +27,28 @@ export class ClusterSource {
   }
 
   /** Asks a node that is ready, on the connection it has. Rejects when it answers with an error, not in time, or is lost. */
-  ask(node: Node): Promise<Answer> {
+  async ask(node: Node): Promise<Answer> {
+    const protocol = node.protocol ?? 3
+    return { node, protocol, raw: (await this.#call(node, 'SLOTS', CallFlag.raw)) as Buffer }
+  }
+
+  /** Asks how new the claims are that a node knows. Resolves with null when it does not tell, for whatever reason. */
+  async askEpochs(node: Node): Promise<Epochs | null> {
+    try {
+      return parseEpochs((await this.#call(node, 'NODES', 0)) as Reply)
+    } catch {
+      return null
+    }
+  }
+
+  #call(node: Node, subcommand: string, flags: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const protocol = node.protocol ?? 3
       const onOutcome = (outcome: unknown) => {
         if (outcome instanceof Error) reject(outcome)
-        else resolve({ node, protocol, raw: outcome as Buffer })
+        else resolve(outcome)
       }
-      const call = this.#issuer.issueInternal('CLUSTER', ['SLOTS'], this.#timeoutMs, CallFlag.raw, onOutcome)
-      call.extras = { expectedRaw: this.#reader.known }
+      const call = this.#issuer.issueInternal('CLUSTER', [subcommand], this.#timeoutMs, flags, onOutcome)
+      if (flags !== 0) call.extras = { expectedRaw: this.#reader.known }
       node.send(call)
     })
   }

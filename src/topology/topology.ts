@@ -7,12 +7,18 @@
 import type { Endpoint } from '../connection/endpoint.js'
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import { Node, type NodeContext } from '../node/node.js'
+import type { TopologyChange } from '../observe.js'
+import { differenceOf, nothingKnown, type Snapshot, takeSnapshot } from './change.js'
+import type { Epochs } from './epochs.js'
 import { type Shard, SlotMap, slotCount } from './slot-map.js'
 import { noShard, sameView, type View, type ViewNode, type ViewShard } from './view.js'
 
 export interface TopologyListener {
   onNodeAdded?(node: Node): void
   onNodeRemoved?(node: Node): void
+  /** True while somebody wants to hear of changes: finding them out costs some 100 µs. */
+  watchesChanges?(): boolean
+  onChanged?(change: TopologyChange): void
 }
 
 export class Topology {
@@ -31,6 +37,8 @@ export class Topology {
   /** Shards in use by what the view calls them. */
   #shards: ReadonlyMap<ViewShard, Shard> = new Map()
   #patched = false
+  /** What those who look on were told last. */
+  #told: Snapshot | null = null
   /** Nodes that serve commands without a key, in turn. */
   #primaries: Node[] = []
   #next = 0
@@ -70,6 +78,11 @@ export class Topology {
   /** True when applying the view would change nothing. */
   holds(view: View): boolean {
     return this.#view !== null && !this.#patched && sameView(this.#view, view)
+  }
+
+  /** Servers that are known. */
+  get size(): number {
+    return this.#nodes.size
   }
 
   get nodes(): readonly Node[] {
@@ -170,17 +183,29 @@ export class Topology {
   /**
    * Takes over a view. Where it names the same shards, only the ranges that moved are touched; else the new map is built aside,
    * replaces the old one by one reference, and nodes that are gone are retired.
-   * Returns false when nothing changed. Must not be called with a view that covers nothing.
+   * @param epochs of the owners of slots, for those who look on
+   * @returns false when nothing changed. Must not be called with a view that covers nothing.
    */
-  apply(view: View): boolean {
+  apply(view: View, epochs: Epochs | null = null): boolean {
     if (view.covered === 0) throw new Error('Topology: an empty view')
     if (this.holds(view)) return false
+    const watched = this.#listener.watchesChanges?.() === true
+    // What redirects have changed is part of what is different from the view before.
+    const before = watched ? (this.#told ?? (this.#view === null ? nothingKnown : takeSnapshot(this.#map))) : null
+    this.#install(view)
+    this.#told = watched ? takeSnapshot(this.#map) : null
+    const change = before === null ? null : differenceOf(before, this.#told as Snapshot, greatestEpoch(view, epochs))
+    if (change !== null) this.#listener.onChanged?.(change)
+    return true
+  }
+
+  #install(view: View): void {
     const previous = this.#view
     if (previous !== null && !this.#patched && sameShards(previous, view)) {
       this.#map.revise(previous.ranges, view.ranges)
       this.#map.covered = view.covered
       this.#view = view
-      return true
+      return
     }
     this.#map = this.#rebuild(view)
     this.#map.covered = view.covered
@@ -188,7 +213,6 @@ export class Topology {
     this.#patched = false
     // Last of all: what these nodes hand back is routed at once, and must find the new map.
     this.#retireUnnamed()
-    return true
   }
 
   /** Another set of shards: builds the map aside, and stamps every node that is named. */
@@ -270,4 +294,9 @@ export class Topology {
 /** True when two views name the very same shards in the same order, so that only ranges can differ. */
 function sameShards(a: View, b: View): boolean {
   return a.shards.length === b.shards.length && a.shards.every((shard, i) => shard === b.shards[i])
+}
+
+function greatestEpoch({ shards }: View, epochs: Epochs | null): number | null {
+  if (epochs === null) return null
+  return shards.reduce((greatest, { primary }) => Math.max(greatest, epochs.get(primary.id) ?? 0), 0)
 }

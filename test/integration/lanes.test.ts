@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from 'slotwise/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf, useClients } from '../support/clients.js'
+import { ScriptedServer, silence } from '../support/scripted-server.js'
 import { eventually } from '../support/settled.js'
 
 const test = useClients()
@@ -129,6 +130,15 @@ describe('a lane', () => {
     await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await eventually(() => expect(lanesOf(client)).toBe(0))
     expect(await client.execute('BLPOP', ['list', 1])).toEqual(['list', '2'])
+  })
+
+  it('ends with its client in the middle of its handshake', async () => {
+    const silent = test.keep(await ScriptedServer.start(([name]) => (name === 'HELLO' ? silence : undefined)))
+    const client = test.client({ server: silent.address })
+    const pop = failureOf(client.execute('BLPOP', ['list', 0]))
+    await eventually(() => expect(silent.count('HELLO')).toBe(1))
+    client.destroy()
+    expect(await pop).toMatchObject({ code: 'SLOTWISE_CLOSED' })
   })
 
   it('is there again after the server was away', async () => {

@@ -145,6 +145,7 @@ export class ScriptedServer {
     if (name === 'HELLO') return hello
     if (name === 'CLIENT' || name === 'ASKING' || name === 'AUTH' || name === 'SELECT') return '+OK\r\n'
     if (name === 'PING') return '+PONG\r\n'
+    if (name === 'CLUSTER' && subcommand === 'NODES') return '-ERR unknown subcommand\r\n'
     if (name === 'CLUSTER' && subcommand === 'SLOTS') {
       return this.layout === null ? '-ERR This instance has cluster support disabled\r\n' : slots(this.layout)
     }

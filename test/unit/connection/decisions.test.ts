@@ -118,7 +118,7 @@ describe('SocketLedger', () => {
   it('counts each socket in one lane from its making to its close, and says when none is left', () => {
     const ledger = new SocketLedger()
     const sockets = [new EventEmitter(), new EventEmitter()]
-    const entries = sockets.map(socket => ledger.enter(socket as unknown as Socket, 'dialing'))
+    const entries = sockets.map(socket => ledger.enter(socket as unknown as Socket, 'dialing', 'h:1'))
     let empty = 0
     ledger.whenEmpty(() => empty++)
     entries[0]?.move('shared')

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { tcpEndpoint } from '../../../src/connection/endpoint.js'
 import type { Node } from '../../../src/node/node.js'
+import { newOrigin } from '../../../src/observe.js'
 import { type Evidence, TopologyRefresher } from '../../../src/topology/refresher.js'
 import type { Answer, ClusterSource } from '../../../src/topology/source.js'
 import type { Topology } from '../../../src/topology/topology.js'
@@ -35,9 +36,10 @@ class Stage {
   constructor() {
     const stage = this
     const topology = {
-      get map() {
-        return { covered: stage.view.covered }
+      get view() {
+        return stage.view
       },
+      size: 5,
       readyNodes: () => stage.#nodes.slice(0, stage.ready),
       holds: (view: View) => sameView(view, stage.view),
       apply: (view: View) => {
@@ -50,9 +52,15 @@ class Stage {
     } as unknown as Topology
     const source = {
       ask: (node: Node) => this.#ask(node),
+      askEpochs: async () => null,
       read: ({ raw }: Answer) => raw as unknown as View,
     } as unknown as ClusterSource
-    const options = { refreshMinIntervalMs: minIntervalMs, refreshMaxIntervalMs: maxIntervalMs, refreshPeriodMs: 5000 }
+    const options = {
+      refreshMinIntervalMs: minIntervalMs,
+      refreshMaxIntervalMs: maxIntervalMs,
+      refreshPeriodMs: 5000,
+      origin: newOrigin(null),
+    }
     this.refresher = new TopologyRefresher(topology, source, options, {
       onRefreshed: () => {
         this.refreshed++

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../../src/node/node.js'
 import { SlotMap } from '../../../src/topology/slot-map.js'
-import { judge } from '../../../src/topology/verdict.js'
-import { buildView, parseClusterSlots, sameView } from '../../../src/topology/view.js'
+import { parseClusterSlots, sameView } from '../../../src/topology/view.js'
 
 const nodes = Array.from({ length: 8 }, (_, i) => ({ id: `n${i}` }) as Node)
 const everySlot = Array.from({ length: 16384 }, (_, slot) => slot)
@@ -123,22 +122,5 @@ describe('parseClusterSlots()', () => {
     expect(sameView(view('b', 'c'), view('c', 'b'))).toBe(true)
     expect(sameView(view('b', 'c'), view('b'))).toBe(false)
     expect(sameView(view('b'), view('c'))).toBe(false)
-  })
-})
-
-describe('judge()', () => {
-  const view = (covered: number) => ({ view: { ...buildView([]), covered }, same: false })
-  it.each([
-    ['nothing yet', 16384, [], 'ask-more'],
-    ['what we hold', 16384, [{ ...view(16384), same: true }], 'unchanged'],
-    ['as much as we hold', 16384, [view(16384)], 'install'],
-    ['the first view', 0, [view(100)], 'install'],
-    ['nothing at all', 0, [view(0)], 'ask-more'],
-    ['nothing at all, from everybody', 100, [view(0), view(0), view(0)], 'ask-more'],
-    ['less, from one', 16384, [view(8000)], 'ask-more'],
-    ['less, from two', 16384, [view(8000), view(8000)], 'install'],
-    ['less, and less still', 16384, [view(8000), view(7000)], 'ask-more'],
-  ])('of %s, holding %i slots', (_, held, answers, kind) => {
-    expect(judge(held, answers).kind).toBe(kind)
   })
 })
