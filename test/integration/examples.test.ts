@@ -42,3 +42,9 @@ it('replica-reads', async () => {
   }, 20_000)
   expect(await run('replica-reads')).toBe('read from replicas: yes\n')
 })
+
+it('observing', async () => {
+  expect(await run('observing')).toMatch(
+    /^16384 slots, served by \d servers\n1 calls made, 1 settled; .*\n(observed dialled .*\n)+$/,
+  )
+})
