@@ -10,15 +10,15 @@ import { allocatedBytes, keptBytes } from './lib/memory.mjs'
 import { OurRefresh } from './lib/refresh-ours.mjs'
 import { hedisModel, ioredisRefresh, nodeRedisRefresh, type Rival } from './lib/refresh-rivals.mjs'
 import { figure, machine, table } from './lib/report.mjs'
-import { decodeSlots, encodeSlots, type SlotsShape, slotsReply } from './lib/slots-replies.mjs'
+import { decodeSlots, encodeSlots, nodesReply, type SlotsShape, slotsReply } from './lib/slots-replies.mjs'
 
 const help = `npm run bench:refresh [-- options]
 
-Microbenchmarks of a topology refresh: CLUSTER SLOTS replies of 3, 100 and 500 primaries (one replica each), and of 100 primaries in the
-middle of resharding (6,000 ranges), through a model of hedis, ioredis' own code, node-redis' own code, and ours: when every range has
+Microbenchmarks of a topology refresh: CLUSTER SLOTS replies of 3, 100 and 500 primaries (one replica each), of 1,000 primaries
+with 5,000 ranges, and of 100 primaries in the middle of resharding (6,000 ranges), through a model of hedis, ioredis' own code, node-redis' own code, and ours: when every range has
 another owner, when one slot has moved, and when nothing has changed.
 
-  --only 3,100        clusters: 3, 100, 500, reshard; default all
+  --only 3,100        clusters: 3, 100, 500, 1000, reshard; default all
   --quick             shorter measurements (half a minute in all)
   --json FILE         writes the figures
 `
@@ -27,6 +27,7 @@ const clusters: Record<string, { title: string; primaries: number; ranges: numbe
   '3': { title: '3 primaries', primaries: 3, ranges: 3 },
   '100': { title: '100 primaries', primaries: 100, ranges: 100 },
   '500': { title: '500 primaries', primaries: 500, ranges: 500 },
+  '1000': { title: '1,000 primaries, 5,000 ranges', primaries: 1000, ranges: 5000 },
   reshard: { title: '100 primaries, 6,000 ranges', primaries: 100, ranges: 6000 },
 }
 
@@ -37,6 +38,7 @@ const way = {
   nodeRedis: 'node-redis',
   renewed: 'ours, all ranges changed',
   changed: 'ours, one slot moved',
+  judged: 'ours, one slot moved, epochs compared',
   unchanged: 'ours, unchanged',
 } as const
 
@@ -83,15 +85,16 @@ function decodingSubject(shape: SlotsShape): Subject {
   return { name: way.decoding, asynchronous: false, create: () => () => decodeSlots(bytes) }
 }
 
-function ourSubject(name: string, shape: SlotsShape, change: Partial<SlotsShape> | null): Subject {
+function ourSubject(name: string, shape: SlotsShape, change: Partial<SlotsShape> | null, byEpochs = false): Subject {
+  const nodes = byEpochs ? nodesReply(shape) : null
   const first = encodeSlots(slotsReply(shape), 3)
   const other = encodeSlots(slotsReply({ ...shape, ...change }), 3)
   const create = () => {
     const ours = new OurRefresh()
-    ours.refresh(first)
+    ours.refresh(first, nodes)
     expect(ours.nodeCount === 2 * shape.primaries)
     let turn = 0
-    return () => expect(ours.refresh((turn++ & 1) === 0 ? other : first) === (change !== null))
+    return () => expect(ours.refresh((turn++ & 1) === 0 ? other : first, nodes) === (change !== null))
   }
   return { name, asynchronous: false, create }
 }
@@ -105,6 +108,7 @@ function subjects(shape: SlotsShape): Subject[] {
     rivalSubject(way.nodeRedis, shape, primaries, nodeRedisRefresh),
     ourSubject(way.renewed, shape, { rotation: 1 }),
     ourSubject(way.changed, shape, { shift: 1 }),
+    ourSubject(way.judged, shape, { shift: 1 }, true),
     ourSubject(way.unchanged, shape, null),
   ]
 }

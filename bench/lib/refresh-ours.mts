@@ -2,6 +2,7 @@
 
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
+import type { Epochs } from '../../dist/topology/epochs.js'
 import type { Topology } from '../../dist/topology/topology.js'
 
 // The compiled package's own modules: the refresh has no public entry.
@@ -10,6 +11,7 @@ const { Topology: TopologyClass } =
   require('./dist/topology/topology.js') as typeof import('../../dist/topology/topology.js')
 const { SlotsReader } =
   require('./dist/topology/slots-reader.js') as typeof import('../../dist/topology/slots-reader.js')
+const { parseEpochs } = require('./dist/topology/epochs.js') as typeof import('../../dist/topology/epochs.js')
 const { judge } = require('./dist/topology/verdict.js') as typeof import('../../dist/topology/verdict.js')
 const { createDecoder } = require('./dist/resp/create-decoder.js') as typeof import('../../dist/resp/create-decoder.js')
 const { ReplyFormat } = require('./dist/resp/decoder.js') as typeof import('../../dist/resp/decoder.js')
@@ -23,6 +25,8 @@ export class OurRefresh {
   readonly #topology: Topology = new TopologyClass([], unused)
   readonly #reader = new SlotsReader()
   #answer: Buffer | null = null
+  /** Of the owners in the view in use, once they have been told. */
+  #epochs: Epochs | null = null
   readonly #decoder = createDecoder(3, {
     nextFormat: () => ReplyFormat.raw,
     expectedRaw: () => this.#reader.known,
@@ -38,13 +42,17 @@ export class OurRefresh {
   /**
    * Takes in an answer, step by step as TopologyRefresher does, in chunks as a socket gives them; true when another map is in use
    * afterwards.
+   * @param nodes what the node says to CLUSTER NODES, where it is asked
    */
-  refresh(bytes: Buffer): boolean {
-    const held = this.#topology.view === null ? null : { view: this.#topology.view, epochs: null }
+  refresh(bytes: Buffer, nodes: string | null = null): boolean {
+    const held = this.#topology.view === null ? null : { view: this.#topology.view, epochs: this.#epochs }
     for (let at = 0; at < bytes.length; at += chunkBytes) this.#decoder.execute(bytes.subarray(at, at + chunkBytes))
     const view = this.#reader.read(this.#answer as Buffer, 3, '10.0.0.1')
-    const verdict = judge(held, [{ view, same: this.#topology.holds(view), epochs: null }], true)
-    return verdict.kind === 'install' && this.#topology.apply(verdict.view)
+    const epochs = nodes === null ? null : parseEpochs(nodes)
+    const verdict = judge(held, [{ view, same: this.#topology.holds(view), epochs }], true)
+    if (verdict.kind !== 'install') return false
+    this.#epochs = verdict.epochs
+    return this.#topology.apply(verdict.view)
   }
 
   get nodeCount(): number {

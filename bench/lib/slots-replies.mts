@@ -37,6 +37,27 @@ export function slotsReply({ primaries, ranges, shift = 0, rotation = 0 }: Slots
   })
 }
 
+/** What a node of that cluster says to CLUSTER NODES. */
+export function nodesReply(shape: SlotsShape): string {
+  const ranges = new Map<string, string[]>()
+  const lines: string[] = []
+  for (const [first, last, owner] of slotsReply(shape)) {
+    const [, , id] = owner as SlotsNode
+    const own = ranges.get(id) ?? []
+    own.push(`${first}-${last}`)
+    ranges.set(id, own)
+  }
+  for (let i = 0; i < shape.primaries; i++) {
+    const [host, port, id] = node(i, false)
+    const [replicaHost, , replicaId] = node(i, true)
+    // Of equal epochs the answer's counts, so slots may go there and back.
+    const common = '0 1700000000000 1 connected'
+    lines.push(`${id} ${host}:${port}@16379, master - ${common} ${(ranges.get(id) ?? []).join(' ')}`)
+    lines.push(`${replicaId} ${replicaHost}:${port}@16379, slave ${id} ${common}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
 /** The reply's bytes, as a server sends them to a client of that protocol version. */
 export function encodeSlots(reply: readonly SlotsEntry[], protocol: 2 | 3): Buffer {
   const noMetadata = protocol === 3 ? '%0\r\n' : '*0\r\n'

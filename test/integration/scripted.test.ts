@@ -215,6 +215,48 @@ describe('a look at the topology', () => {
   })
 })
 
+describe('evidence from many callers', () => {
+  it('on a slot that nobody serves costs two looks at the topology at the most, and no socket', async () => {
+    const { a, b, layout, client } = await connectedPair()
+    a.layout = b.layout = [layout[0] as Layout[number], [9000, 16_383, b.port]]
+    await forceRefresh(client, a, slotOfA)
+    await eventually(() => expect(client.inspect().slotsCovered).toBe(8192 + 7384))
+    const before = client.inspect()
+    const connections = [a.accepted, b.accepted]
+    const calls = Array.from({ length: 1000 }, () => client.execute('GET', [keyIn(8500)]))
+    await eventually(() => expect(client.inspect().queued).toBe(1000))
+    a.layout = b.layout = layout
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['b']))
+    expect(client.inspect().refreshes - before.refreshes).toBeLessThanOrEqual(2)
+    expect([a.accepted, b.accepted]).toEqual(connections)
+  })
+
+  it('on ten nodes that go at once costs two looks at the most, and no socket to those that stay', async () => {
+    const servers = await Promise.all(Array.from({ length: 12 }, () => ScriptedServer.start(serveAs('x'))))
+    const share = Math.ceil(16384 / 12)
+    const from = (i: number) => i * share
+    const to = (i: number) => Math.min(16_383, (i + 1) * share - 1)
+    const layout: Layout = servers.map(({ port }, i) => [from(i), to(i), port] as const)
+    for (const server of servers) test.keep(server).layout = layout
+    const client = test.client({ cluster: servers.map(({ address }) => address) })
+    await Promise.all(servers.map((_, i) => client.execute('GET', [keyIn(from(i))])))
+    const [stays, alsoStays] = servers as [ScriptedServer, ScriptedServer]
+    const before = client.inspect()
+    const connections = [stays.accepted, alsoStays.accepted]
+
+    // The two that stay have what the others had.
+    const half = layout.map(([first, last], i) => [first, last, (i % 2 === 0 ? stays : alsoStays).port] as const)
+    stays.layout = alsoStays.layout = half
+    await Promise.all(servers.slice(2).map(server => server.close()))
+    const calls = layout.flatMap(([first]) => Array.from({ length: 100 }, () => client.execute('GET', [keyIn(first)])))
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['x']))
+    const after = client.inspect()
+    expect(after.refreshes - before.refreshes).toBeLessThanOrEqual(2)
+    expect([stays.accepted, alsoStays.accepted]).toEqual(connections)
+    await eventually(() => expect(client.inspect()).toMatchObject({ nodes: 2, sockets: { total: 2 } }))
+  })
+})
+
 describe('a refusal that goes away', () => {
   it.each([
     "READONLY You can't write against a read only replica.",
