@@ -215,6 +215,52 @@ describe('a look at the topology', () => {
   })
 })
 
+describe('a node that does not know of a failover', () => {
+  /** What a node says to CLUSTER NODES: ports and configuration epochs of primaries. */
+  const nodesReply = (epochs: readonly (readonly [port: number, epoch: number])[]) =>
+    bulk(epochs.map(([port, epoch]) => `id-${port} 127.0.0.1:${port}@1 master - 0 0 ${epoch} connected\n`).join(''))
+
+  it.each([
+    ['is not believed, whoever else is silent', 2],
+    ['is believed where its claim is the newer one', 30],
+  ])('%s', async (_, epochOfB) => {
+    const { a, b, layout, client } = await connectedPair({ refreshMinIntervalMs: 100 })
+    const c = test.keep(await ScriptedServer.start(serveAs('c')))
+    const serve = (letter: string, epochs: readonly (readonly [number, number])[]) => (command: string[]) =>
+      command[0] === 'CLUSTER' && command[1] === 'NODES' ? nodesReply(epochs) : serveAs(letter)(command)
+    const known = [
+      [a.port, 1],
+      [b.port, 2],
+      [c.port, 9],
+    ] as const
+    a.handler = serve('a', known)
+    b.handler = serve('b', known)
+    c.handler = serve('c', known)
+    // c takes over from b, and all of them say so.
+    a.layout = b.layout = c.layout = [layout[0] as Layout[number], [8192, 16_383, c.port], [8192, 8192, b.port]]
+    await forceRefresh(client, a, slotOfA)
+    expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('c')
+    await eventually(() => expect(a.count('CLUSTER NODES') + b.count('CLUSTER NODES')).toBeGreaterThan(0))
+
+    // Of b's epochs, those of what it knows: c is still its replica.
+    b.handler = serve('b', [
+      [a.port, 1],
+      [b.port, epochOfB],
+      [c.port, epochOfB],
+    ])
+    b.layout = layout
+    const silent: typeof a.handler = ([name]) => (name === 'CLUSTER' ? '-ERR no\r\n' : undefined)
+    const serveA = a.handler
+    a.handler = (command, connection) => silent(command, connection) ?? serveA(command, connection)
+    const serveC = c.handler
+    c.handler = (command, connection) => silent(command, connection) ?? serveC(command, connection)
+    const told = b.count('CLUSTER SLOTS')
+    await forceRefresh(client, a, slotOfA)
+    await eventually(() => expect(b.count('CLUSTER SLOTS')).toBeGreaterThan(told))
+    await eventually(async () => expect(await client.execute('GET', [keyIn(slotOfB)])).toBe(epochOfB === 2 ? 'c' : 'b'))
+  })
+})
+
 describe('evidence from many callers', () => {
   it('on a slot that nobody serves costs two looks at the topology at the most, and no socket', async () => {
     const { a, b, layout, client } = await connectedPair()
