@@ -279,6 +279,12 @@ export class LocalServer {
     await this.#launch()
   }
 
+  /** While it is down: it knows nothing of its data or its cluster any more. */
+  forget(): void {
+    for (const file of ['nodes.conf', 'dump.rdb', 'appendonlydir'])
+      rmSync(join(this.dir, file), { recursive: true, force: true })
+  }
+
   /** Stops it in the middle of whatever it does; its sockets stay open. */
   freeze(): void {
     this.#child?.kill('SIGSTOP')

@@ -374,7 +374,7 @@ export class Engine {
     if (changed) this.#subscriptions?.onTopologyChanged()
     if (changed) this.cache?.onTopologyChanged()
     if (changed) this.#router.onMapChanged()
-    else if (this.#router.hasParked) this.#refresher?.ring('urgent')
+    else if (this.#router.hasParked || this.#topology.hasWaiting) this.#refresher?.ring('urgent')
     this.#assess()
     if (this.#refresher?.lastError !== null) return
     this.#outage.onRefreshed()

@@ -86,6 +86,11 @@ export interface CommonOptions {
 
   /** Least and longest time between two looks at the cluster's topology. Defaults 1,000 and 15,000. */
   refreshMinIntervalMs?: number
+  /**
+   * Least time between two looks while calls wait that nobody can serve, in a failover; grows to `refreshMinIntervalMs` with the number of servers (1 ms
+   * each) and with the time that it goes on (a hundredth). Default 100.
+   */
+  refreshUrgentIntervalMs?: number
   refreshMaxIntervalMs?: number
   /** What one node has to answer a topology question. Default 2,000. */
   refreshTimeoutMs?: number
@@ -135,6 +140,7 @@ const numberRules = {
   maxRedirects: { default: 16, min: 0, max: 1000 },
   retryDelayMs: { default: 100, min: 1, max: day },
   refreshMinIntervalMs: { default: 1_000, min: 1, max: day },
+  refreshUrgentIntervalMs: { default: 100, min: 1, max: day },
   refreshMaxIntervalMs: { default: 15_000, min: 1, max: day },
   refreshTimeoutMs: { default: 2_000, min: 1, max: day },
   refreshPeriodMs: { default: 60_000, min: 0, max: day },

@@ -23,6 +23,8 @@ export type Evidence = 'urgent' | 'redirect' | 'period'
 export interface RefresherOptions {
   /** Between the end of a round and the start of the next, in milliseconds. */
   refreshMinIntervalMs: number
+  /** The same while calls cannot be served, in milliseconds; grows to the other with the cluster and with the time that this goes on. */
+  refreshUrgentIntervalMs: number
   /** What the interval grows to while redirects go on, in milliseconds. */
   refreshMaxIntervalMs: number
   /** Between comparisons that nothing has asked for, in milliseconds; 0 for none. */
@@ -69,6 +71,9 @@ export class TopologyRefresher {
   /** The node whose redirect was the evidence: it knows best. */
   #hint: Node | null = null
   #intervalMs: number
+  /** Since when calls cannot be served, and when that was last said. */
+  #urgentSince = 0
+  #lastUrgentAt = -Infinity
   #endedAt = -Infinity
   #waiters: Waiter[] = []
   /** Nodes that gave no usable answer since there was one. */
@@ -109,8 +114,16 @@ export class TopologyRefresher {
   ring(evidence: Evidence, hint: Node | null = null): void {
     if (this.#state === 'stopped') return
     if (this.#evidence !== 'urgent') this.#evidence = evidence
+    if (evidence === 'urgent') this.#noteUrgent()
     this.#hint = hint ?? this.#hint
     if (this.#state === 'sleeping') this.#schedule()
+  }
+
+  #noteUrgent(): void {
+    const now = performance.now()
+    // After a while without, it is another trouble.
+    if (now - this.#lastUrgentAt > 2 * this.#options.refreshMinIntervalMs) this.#urgentSince = now
+    this.#lastUrgentAt = now
   }
 
   /** A node has become usable: a round that had nobody to ask can start. */
@@ -155,10 +168,20 @@ export class TopologyRefresher {
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
     const quietMs = performance.now() - this.#endedAt
     if (quietMs > refreshMaxIntervalMs) this.#intervalMs = refreshMinIntervalMs
-    const intervalMs = urgent ? refreshMinIntervalMs : this.#intervalMs
+    const intervalMs = urgent ? this.#urgentIntervalMs() : this.#intervalMs
     const restMs = (this.#hasFresh() ? 0 : intervalMs) - quietMs
     const delayMs = restMs > 0 ? restMs * (1 + Math.random() / 10) : 0
     this.#timer = setTimeout(this.#onTimer, delayMs + this.#spreadMs(urgent))
+  }
+
+  /**
+   * Nothing tells a client that a replica has been promoted: it has to look. A hundredth of the time that calls have waited is little more, and
+   * a big cluster's answer is long.
+   */
+  #urgentIntervalMs(): number {
+    const { refreshMinIntervalMs, refreshUrgentIntervalMs } = this.#options
+    const forMs = performance.now() - this.#urgentSince
+    return Math.min(refreshMinIntervalMs, Math.max(refreshUrgentIntervalMs, this.#topology.size, forMs / 100))
   }
 
   /**

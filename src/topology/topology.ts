@@ -105,6 +105,12 @@ export class Topology {
     return this.nodes.filter(node => node.isReady)
   }
 
+  /** Calls wait for a server that cannot be reached. */
+  get hasWaiting(): boolean {
+    for (const node of this.#nodes.values()) if (node.failures > 0 && node.hasWaiting) return true
+    return false
+  }
+
   /** Fixes one server for everything: a standalone server. */
   fix(endpoint: Endpoint): void {
     const node = this.nodeFor(endpoint)

@@ -9,6 +9,7 @@ import type { Topology } from '../../../src/topology/topology.js'
 import { buildView, sameView, type View } from '../../../src/topology/view.js'
 
 const minIntervalMs = 100
+const urgentIntervalMs = 40
 const maxIntervalMs = 800
 
 /** A view in which one primary serves the slots from 0 to `last`. */
@@ -57,6 +58,7 @@ class Stage {
     } as unknown as ClusterSource
     const options = {
       refreshMinIntervalMs: minIntervalMs,
+      refreshUrgentIntervalMs: urgentIntervalMs,
       refreshMaxIntervalMs: maxIntervalMs,
       refreshPeriodMs: 5000,
       origin: newOrigin(null),
@@ -187,7 +189,8 @@ describe('TopologyRefresher', () => {
         const ended = stage.rounds.filter(round => round.endedAt !== -1)
         for (const [i, round] of stage.rounds.entries()) {
           const before = ended[i - 1]
-          if (before !== undefined) expect(round.startedAt - before.endedAt).toBeGreaterThanOrEqual(minIntervalMs - 1)
+          if (before !== undefined)
+            expect(round.startedAt - before.endedAt).toBeGreaterThanOrEqual(urgentIntervalMs - 1)
         }
         expect(stage.refreshed + stage.failed).toBe(ended.length)
       }),
