@@ -27,6 +27,16 @@ export default defineConfig({
       },
       {
         resolve: { alias },
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve: { alias },
         test: { name: 'types', include: ['test/types/**/*.test.ts'], testTimeout: 120_000 },
       },
       {

@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { getHeapStatistics } from 'node:v8'
 import { type Driver, type DriverName, drive, type Ledger } from './drivers.mjs'
 import type { Write } from './history.mjs'
 
@@ -48,8 +49,15 @@ export interface Report {
 export type FromChild = { said: 'started' } | { said: 'done' } | ({ said: 'report' } & Report)
 
 const now = () => Number(process.hrtime.bigint() / 1000n)
-const fds = () => readdirSync('/proc/self/fd').length
-const heapMiB = () => process.memoryUsage().heapUsed / 2 ** 20
+function fds(): number {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    // There is none left to look with.
+    return 0
+  }
+}
+const heapMiB = () => getHeapStatistics().used_heap_size / 2 ** 20
 
 const writes: Write[] = []
 const badSamples: string[] = []
@@ -134,12 +142,19 @@ async function start(work: Work): Promise<void> {
 }
 
 const held: number[] = []
+let holding: NodeJS.Timeout | null = null
 
 function exhaust(on: boolean): void {
-  if (!on) {
-    for (const fd of held.splice(0)) closeSync(fd)
-    return
-  }
+  if (holding !== null) clearInterval(holding)
+  holding = null
+  if (on) {
+    holdAll()
+    // What is given back meanwhile, too.
+    holding = setInterval(holdAll, 1)
+  } else for (const fd of held.splice(0)) closeSync(fd)
+}
+
+function holdAll(): void {
   try {
     for (;;) held.push(openSync('/dev/null', 'r'))
   } catch {

@@ -77,7 +77,8 @@ export const scenarios: Record<string, Scenario> = {
       await stage.lose([primary], () => primary.freeze())
       await stage.promoted(replica)
       stage.heals()
-      await delay(afterMs)
+      // Longer than a client should take to notice that nothing comes any more.
+      await delay(5000 + afterMs)
       primary.thaw()
       await delay(afterMs)
     },
@@ -196,11 +197,15 @@ export const scenarios: Record<string, Scenario> = {
   },
   loading: {
     title: 'a primary that loads its data for a while',
-    // Microseconds for each key.
-    options: { ...aof, nodeTimeoutMs: 15_000, config: { appendfsync: 'always', 'key-load-delay': '10' } },
+    // Some 70 µs for each key.
+    options: {
+      ...aof,
+      nodeTimeoutMs: 15_000,
+      config: { appendfsync: 'always', 'key-load-delay': '10', 'loading-process-events-interval-bytes': '1024' },
+    },
     async run(stage) {
       const { primary } = await somePrimary(stage)
-      await primary.command('DEBUG', 'POPULATE', '200000', 'filler', '100')
+      await primary.command('DEBUG', 'POPULATE', '30000', 'filler', '100')
       await primary.command('BGREWRITEAOF')
       while (!/aof_rewrite_in_progress:0/.test(String(await primary.command('INFO', 'persistence')))) await delay(50)
       await stage.breaks([primary])
@@ -208,6 +213,7 @@ export const scenarios: Record<string, Scenario> = {
       await primary.restart()
       while (/loading:1/.test(String(await primary.command('INFO', 'persistence').catch(() => 'loading:1'))))
         await delay(20)
+      await stage.cluster.waitUntilOk(20_000)
       stage.heals()
       await delay(afterMs)
     },

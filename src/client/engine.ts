@@ -191,7 +191,7 @@ export class Engine {
   /** What sessions need of it. */
   get sessionHost(): SessionHost {
     if (this.#state === 'idle') this.#open()
-    return sessionHost(this, this.#topology, this.#refresher, this.#config.timeoutMs)
+    return sessionHost(this, this.#topology, this.#refresher, this.#router, this.#config.timeoutMs)
   }
 
   // ---- life

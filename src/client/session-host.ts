@@ -2,6 +2,7 @@
 
 import type { Call, Outcome } from '../command/call.js'
 import { closedError } from '../command/issuer.js'
+import type { Router } from '../routing/router.js'
 import type { TopologyRefresher } from '../topology/refresher.js'
 import type { Topology } from '../topology/topology.js'
 import { lend } from './lend.js'
@@ -19,6 +20,7 @@ export function sessionHost(
   client: CallMaking,
   topology: Topology,
   refresher: TopologyRefresher | null,
+  router: Router,
   defaultTimeoutMs: number,
 ): SessionHost {
   return {
@@ -35,6 +37,6 @@ export function sessionHost(
       const code = reason.code === 'SLOTWISE_CLOSED' ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST'
       call.failWith(code, reason.message, { cause: reason, phase: 'flight' })
     },
-    onMoved: node => refresher?.ring('redirect', node),
+    onMoved: (node, error) => router.learn(node, error),
   }
 }

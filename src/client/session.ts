@@ -39,7 +39,7 @@ export interface SessionHost {
   /** Makes a call without sending it. */
   issue(prepared: Prepared, resolve: (outcome: Outcome) => void): Call
   fail(call: Call, reason: SlotwiseError): void
-  onMoved(node: Node): void
+  onMoved(node: Node, error: ReplyError): void
 }
 
 const noArguments: readonly Argument[] = []
@@ -118,7 +118,7 @@ export class Session {
   }
 
   #onReplyError(call: Call, error: ReplyError): void {
-    if (error.code === 'MOVED' && this.#node !== null) this.#host.onMoved(this.#node)
+    if (error.code === 'MOVED' && this.#node !== null) this.#host.onMoved(this.#node, error)
     call.fail(Object.assign(error, { command: call.spec.name }))
   }
 

@@ -8,7 +8,7 @@ import { type Call, CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
 import { type Endpoint, tcpEndpoint } from '../connection/endpoint.js'
-import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../errors.js'
+import { type ErrorDetails, parseRedirect, type Redirect, type ReplyError, type SlotwiseError } from '../errors.js'
 import type { Node } from '../node/node.js'
 import { redirectChannel } from '../observe.js'
 import type { Evidence } from '../topology/refresher.js'
@@ -171,6 +171,7 @@ export class Router {
     const itsOwn = call.has(CallFlag.pinned) || (call.slot < 0 && error.code === 'MOVED')
     const outcome = clustered && itsOwn ? ({ kind: 'fail' } as const) : verdict(error, clustered)
     const pauseMs = this.#pauseMs(error.code)
+    if (clustered && itsOwn && error.code === 'MOVED') this.learn(node, error)
     if (outcome.kind === 'fail' || this.#stopReason !== null || (outcome.kind === 'retry' && pauseMs === 0)) {
       call.fail(call.has(CallFlag.translated) ? error : Object.assign(error, { command: call.spec.name }))
       return
@@ -223,6 +224,17 @@ export class Router {
     const message = `Redirected ${redirects} times, tried again ${retries - redirects} times, last: ${error.message}`
     const endpoint = node === null ? {} : { endpoint: node.endpoint.key }
     call.failWith('SLOTWISE_TOO_MANY_REDIRECTS', message, { cause: error, ...endpoint })
+  }
+
+  /** Takes note of a redirect that its caller is to see: the next call goes to the right place. */
+  learn(node: Node, error: ReplyError): void {
+    const redirect = parseRedirect(error)
+    if (redirect === null || this.#stopReason !== null) return
+    const { slot, host, port } = redirect
+    const to = this.#topology.locate(tcpEndpoint(host === '' ? node.endpoint.host : host, port))
+    if (to.key === node.endpoint.key) return
+    this.#topology.assign(slot, to)
+    this.#listener.onEvidence('redirect', node)
   }
 
   #report(
