@@ -65,7 +65,7 @@ export class Engine {
       gate: this.#gate,
       listener: this.#nodeListener(),
     }
-    this.#topology = new Topology(config.seeds, context, observer, config.locate)
+    this.#topology = new Topology(config.seeds, context, observer, config)
     this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
     this.#router = new Router(config, this.#topology, this.#issuer, {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
@@ -73,7 +73,7 @@ export class Engine {
     })
     this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
     this.#refresher = config.clustered
-      ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config.refreshTimeoutMs), config, {
+      ? new TopologyRefresher(this.#topology, new ClusterSource(this.#issuer, config), config, {
           onRefreshed: changed => this.#onRefreshed(changed),
           onAskFailed: (node, error) => this.#onAskFailed(node, error),
           onRefreshFailed: () => this.#onRefreshed(false),
@@ -130,7 +130,7 @@ export class Engine {
   }
 
   /** Who serves what, for an API built on top of this one. */
-  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries' | 'nodeFor'> {
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries' | 'nodeFor' | 'locate'> {
     return this.#topology
   }
 
@@ -195,7 +195,7 @@ export class Engine {
     this.#to('starting')
     if (this.#config.findSeeds !== undefined) void this.#findSeeds(this.#config.findSeeds)
     else if (this.#refresher !== null) this.#refresher.ring('urgent')
-    else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
+    else this.#topology.fix(this.#config.seeds[0] as Endpoint)
     if (dials || this.#refresher !== null) for (const node of this.#topology.nodes) node.open()
   }
 
@@ -250,7 +250,8 @@ export class Engine {
   #situation(): ErrorDetails {
     const refreshError = this.#refresher?.lastError
     if (refreshError != null) return { cause: refreshError }
-    const errors = this.#topology.nodes.map(node => node.lastError).filter(error => error !== null)
+    const dialErrors = this.#topology.nodes.map(node => node.lastError).filter(error => error !== null)
+    const errors = [...this.#topology.lookupErrors, ...dialErrors]
     if (errors.length === 0) return {}
     if (errors.length === 1) return { cause: errors[0], ...(errors[0]?.endpoint && { endpoint: errors[0].endpoint }) }
     return { cause: new AggregateError(errors, errors.map(error => error.message).join('; ')) }

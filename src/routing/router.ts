@@ -7,7 +7,6 @@
 import { type Call, CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
-import { tcpEndpoint } from '../connection/endpoint.js'
 import type { ErrorDetails, Redirect, ReplyError, SlotwiseError } from '../errors.js'
 import type { Node } from '../node/node.js'
 import type { Evidence } from '../topology/refresher.js'
@@ -223,12 +222,11 @@ export class Router {
 
   #onMoved(node: Node, call: Call, redirect: Redirect): void {
     this.moved++
-    const endpoint = this.#topology.locate(
-      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
-    )
-    if (endpoint.key === node.endpoint.key) {
-      // A node that redirects to itself is of two minds: following it would only turn in a circle.
-      this.#listener.onEvidence('urgent', null)
+    const endpoint = this.#topology.leadsTo(redirect, node)
+    if (endpoint === null || endpoint.key === node.endpoint.key) {
+      // A node that redirects to itself is of two minds: following it would only turn in a circle. One that does not know where to may say more
+      // when it is asked.
+      this.#listener.onEvidence('urgent', endpoint === null ? node : null)
       this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
@@ -241,9 +239,12 @@ export class Router {
 
   #onAsk(node: Node, call: Call, redirect: Redirect): void {
     this.asked++
-    const endpoint = this.#topology.locate(
-      tcpEndpoint(redirect.host === '' ? node.endpoint.host : redirect.host, redirect.port),
-    )
+    const endpoint = this.#topology.leadsTo(redirect, node)
+    if (endpoint === null) {
+      this.#listener.onEvidence('urgent', node)
+      this.#pauses.add(call, this.#options.retryDelayMs)
+      return
+    }
     if (!this.#topology.has(endpoint)) this.#listener.onEvidence('redirect', node)
     call.flags |= CallFlag.asking
     this.#topology.nodeFor(endpoint).send(call)

@@ -22,6 +22,7 @@ export class SlotsReader {
   #known: KnownArray | null = null
   #view: View = buildView([])
   #askedHost = ''
+  #seedName: string | null = null
   #shards: KnownShards = new Map()
 
   /** The answer read last, for the decoder to compare the next one with. */
@@ -33,15 +34,17 @@ export class SlotsReader {
    * @param raw the whole answer
    * @param protocol the one it is written in
    * @param askedHost host of the node that answered
+   * @param seedName name of the seed through which that node was found
    * @throws SlotwiseError SLOTWISE_PROTOCOL when it is not a CLUSTER SLOTS reply
    */
-  read(raw: Buffer, protocol: 2 | 3, askedHost: string): View {
+  read(raw: Buffer, protocol: 2 | 3, askedHost: string, seedName: string | null = null): View {
+    this.#seedName = seedName
     if (this.#known !== null && askedHost === this.#askedHost) {
       if (raw === this.#known.bytes) return this.#view
       if (this.#readDifference(this.#known, raw, protocol, askedHost)) return this.#view
     }
     this.#shards = new Map()
-    this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards)
+    this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards, seedName)
     this.#known = knowArray(raw, protocol, defaultLimits)
     this.#askedHost = askedHost
     return this.#view
@@ -56,7 +59,8 @@ export class SlotsReader {
     const { keptFirst, keptLast, between } = delta
     const entries: ViewRange[] = []
     for (let i = 0; i + 1 < between.length; i++) {
-      entries.push(parseRange(this.#replies.read(raw.subarray(between[i], between[i + 1])), askedHost, this.#shards))
+      const entry = this.#replies.read(raw.subarray(between[i], between[i + 1]))
+      entries.push(parseRange(entry, askedHost, this.#shards, this.#seedName))
     }
     this.#view = replaceRanges(this.#view, keptFirst, keptLast, entries)
     this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }

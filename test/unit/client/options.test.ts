@@ -11,7 +11,10 @@ const invalid = (option: string) =>
 
 describe('resolveOptions()', () => {
   it('fills in every default', () => {
-    expect(resolve({})).toMatchObject({ ...optionDefaults, clustered: true, seeds: [{ key: 'h:1' }] })
+    // What a user says in his own way has no default of ours.
+    const { lookup, resolveSrv, natMap, ...defaults } = optionDefaults
+    expect([lookup, resolveSrv, natMap]).toEqual([null, null, null])
+    expect(resolve({})).toMatchObject({ ...defaults, clustered: true, seeds: [{ key: 'h:1' }] })
     expect(resolveOptions({ server: 'h' })).toMatchObject({ clustered: false, seeds: [{ key: 'h:6379' }] })
   })
 
