@@ -254,6 +254,8 @@ export class Topology {
     this.#patched = false
     // Last of all: what these nodes hand back is routed at once, and must find the new map.
     this.#retireUnnamed()
+    // Where the seed goes by another address than the one it announces, nobody is left who is connected.
+    if (this.nodes.every(node => node.state === 'idle')) this.anyNode()?.open()
     return true
   }
 
