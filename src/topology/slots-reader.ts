@@ -22,6 +22,8 @@ export class SlotsReader {
   #known: KnownArray | null = null
   #view: View = buildView([])
   #askedHost = ''
+  /** The answer leaves a host to be that of the node that was asked. */
+  #leavesHost = false
   #seedName: string | null = null
   #shards: KnownShards = new Map()
 
@@ -39,7 +41,7 @@ export class SlotsReader {
    */
   read(raw: Buffer, protocol: 2 | 3, askedHost: string, seedName: string | null = null): View {
     this.#seedName = seedName
-    if (this.#known !== null && askedHost === this.#askedHost) {
+    if (this.#known !== null && (!this.#leavesHost || askedHost === this.#askedHost)) {
       if (raw === this.#known.bytes) return this.#view
       if (this.#readDifference(this.#known, raw, protocol, askedHost)) return this.#view
     }
@@ -47,6 +49,7 @@ export class SlotsReader {
     this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards, seedName)
     this.#known = knowArray(raw, protocol, defaultLimits)
     this.#askedHost = askedHost
+    this.#leavesHost = leavesHost(raw)
     return this.#view
   }
 
@@ -57,6 +60,8 @@ export class SlotsReader {
         : compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
     if (delta === null || delta.end !== raw.length) return false
     const { keptFirst, keptLast, between } = delta
+    const changed = raw.subarray(between[0], between.at(-1))
+    if (!this.#leavesHost && leavesHost(changed)) return false
     const entries: ViewRange[] = []
     for (let i = 0; i + 1 < between.length; i++) {
       const entry = this.#replies.read(raw.subarray(between[i], between[i + 1]))
@@ -66,6 +71,13 @@ export class SlotsReader {
     this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }
     return true
   }
+}
+
+const empty = ['$-1\r\n', '$0\r\n', '_\r\n'].map(text => Buffer.from(text))
+
+/** True when there may be a host that is empty or null. Such bytes elsewhere do no harm: then it is read in full where it need not be. */
+function leavesHost(raw: Buffer): boolean {
+  return empty.some(bytes => raw.includes(bytes))
 }
 
 function moveOffsets(

@@ -9,7 +9,7 @@ import type { KnownArray } from '../resp/known-array.js'
 import { majorVersion, toldByInfo } from './server-version.js'
 import { parseClusterShards } from './shards.js'
 import { SlotsReader } from './slots-reader.js'
-import { type KnownShards, sameView, type View } from './view.js'
+import { type KnownShards, sameView, type View, type ViewShard } from './view.js'
 
 /** What is asked: see the option of that name. */
 export type TopologyCommand = 'auto' | 'slots' | 'shards'
@@ -41,8 +41,8 @@ export class ClusterSource {
   readonly #replies = new ReplyReader()
   /** Shards of the last CLUSTER SHARDS answer. */
   #shards: KnownShards = new Map()
-  /** The last CLUSTER SHARDS answer, and what the same node's CLUSTER SLOTS said just before. */
-  #told: { slots: View; view: View } | null = null
+  /** What CLUSTER SLOTS said last of a server that was asked for more, and the same with what that one said of its shards. */
+  #told: { slots: View; view: View; shards: ReadonlyMap<ViewShard, ViewShard> } | null = null
   /** Major versions of servers that do not tell them in the handshake. */
   readonly #versions = new WeakMap<Connection, number>()
 
@@ -67,21 +67,32 @@ export class ClusterSource {
   }
 
   /**
-   * How the nodes are is asked only where CLUSTER SLOTS says something new: its answer is the same, byte for byte, as long as nothing changes,
-   * and CLUSTER SHARDS' never is, for the sake of replication offsets.
+   * CLUSTER SLOTS tells who serves which slots, CLUSTER SHARDS how those are. That is asked only where other servers are named than before:
+   * an answer to the first is the same, byte for byte, as long as nothing changes, and to the second never, for the sake of replication offsets.
    */
   async #askMore(answer: Answer): Promise<Answer> {
     const slots = this.read(answer)
-    if (this.#told === null || !sameView(this.#told.slots, slots)) {
-      try {
-        const { view } = await this.#askShards(answer.node)
-        this.#told = { slots, view }
-      } catch {
-        // It may not be allowed, or the node has been lost in between: what it has told will do.
-        return answer
-      }
+    let told = this.#told
+    if (told === null || !sameView(told.slots, slots)) {
+      const known = told?.shards ?? new Map<ViewShard, ViewShard>()
+      const shards = slots.shards.every(shard => known.has(shard)) ? known : await this.#compareShards(answer, slots)
+      // It may not be allowed, or the node has been lost in between: what it has told will do.
+      if (shards === null) return answer
+      told = { slots, shards, view: { ...slots, shards: slots.shards.map(shard => shards.get(shard) as ViewShard) } }
+      this.#told = told
     }
-    return { ...answer, view: this.#told.view }
+    return { ...answer, view: told.view }
+  }
+
+  /** What the node says in CLUSTER SHARDS of each shard that it has named in CLUSTER SLOTS; null where it does not answer well. */
+  async #compareShards({ node }: Answer, slots: View): Promise<Map<ViewShard, ViewShard> | null> {
+    try {
+      const { view } = await this.#askShards(node)
+      const byPrimary = new Map(view.shards.map(shard => [shard.primary.endpoint.key, shard]))
+      return new Map(slots.shards.map(shard => [shard, byPrimary.get(shard.primary.endpoint.key) ?? shard]))
+    } catch {
+      return null
+    }
   }
 
   async #askShards(node: Node): Promise<Answer & { view: View }> {
