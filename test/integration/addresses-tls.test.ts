@@ -1,6 +1,7 @@
 // TLS where servers announce addresses and certificates name hosts: whose name a server has to prove.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import type { LookupFunction } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,8 @@ import { LocalCluster, liveServerPids } from '../../scripts/local-cluster.mjs'
 import { makeCertificate, makeTestCertificates } from '../../scripts/local-tls.mjs'
 import { codesOf, failureOf, useClients } from '../support/clients.js'
 import { eventually, keyIn } from '../support/settled.js'
+
+const { Cluster } = createRequire(import.meta.url)('../../dist/index.js') as typeof import('slotwise')
 
 const test = useClients()
 const dir = mkdtempSync(join(tmpdir(), 'slotwise-names-'))
@@ -82,6 +85,15 @@ describe('nodes that announce addresses, with certificates for the name of the s
     await expectServed(named)
     for (const node of cluster.nodes) await node.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await eventually(() => expectServed(named))
+  })
+
+  it('are believed by the ioredis-shaped Cluster, which looks the name up itself', async () => {
+    const dnsLookup = (_: string, callback: (error: null, address: string, family: number) => void) =>
+      process.nextTick(callback, null, '127.0.0.1', 4)
+    const { port } = cluster.nodes[0] as { port: number }
+    const shaped = new Cluster([{ host: 'clustercfg.test', port }], { dnsLookup, redisOptions: { tls: { ca } } })
+    for (const slot of [1000, 8000, 14_000]) expect(await shaped.set(keyIn(slot), slot)).toBe('OK')
+    shaped.disconnect()
   })
 
   it('are not believed under another name, nor by address', async () => {
