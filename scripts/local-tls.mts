@@ -23,35 +23,44 @@ export interface TestCertificates {
   client: CertificateFiles
 }
 
+const openssl = (dir: string, ...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+const filesIn = (dir: string, name: string): CertificateFiles => ({
+  cert: join(dir, `${name}.crt`),
+  key: join(dir, `${name}.key`),
+})
+
+/**
+ * Makes a certificate that the authority in the folder has signed.
+ * @param name of the files
+ * @param subject what it is made out to: `DNS:redis.test,IP:127.0.0.1`
+ */
+export function makeCertificate(dir: string, name: string, subject: string): CertificateFiles {
+  const { cert, key } = filesIn(dir, name)
+  const [request, extensionFile] = [join(dir, `${name}.csr`), join(dir, `${name}.ext`)]
+  writeFileSync(extensionFile, `basicConstraints=CA:FALSE\nsubjectAltName=${subject}\n`)
+  openssl(dir, 'req', '-new', ...newKey, '-subj', `/CN=slotwise test ${name}`, '-keyout', key, '-out', request)
+  const issuer = ['-CA', filesIn(dir, 'ca').cert, '-CAkey', filesIn(dir, 'ca').key, '-CAcreateserial']
+  openssl(dir, 'x509', '-req', '-in', request, ...issuer, '-days', '1', '-extfile', extensionFile, '-out', cert)
+  return { cert, key }
+}
+
 /**
  * Makes certificates that are good for one day.
  * @param dir an existing folder; the files stay there
  */
 export function makeTestCertificates(dir: string): TestCertificates {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const files = (name: string): CertificateFiles => ({ cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) })
-
   const authority = (name: string): string => {
-    const { cert, key } = files(name)
-    openssl('req', '-x509', ...newKey, '-days', '1', '-subj', `/CN=slotwise test ${name}`, '-keyout', key, '-out', cert)
+    const { cert, key } = filesIn(dir, name)
+    const subject = ['-subj', `/CN=slotwise test ${name}`]
+    openssl(dir, 'req', '-x509', ...newKey, '-days', '1', ...subject, '-keyout', key, '-out', cert)
     return cert
   }
-  const signed = (name: string, extensions: string): CertificateFiles => {
-    const { cert, key } = files(name)
-    const [request, extensionFile] = [join(dir, `${name}.csr`), join(dir, `${name}.ext`)]
-    writeFileSync(extensionFile, `basicConstraints=CA:FALSE\n${extensions}\n`)
-    openssl('req', '-new', ...newKey, '-subj', `/CN=slotwise test ${name}`, '-keyout', key, '-out', request)
-    const issuer = ['-CA', files('ca').cert, '-CAkey', files('ca').key, '-CAcreateserial']
-    openssl('x509', '-req', '-in', request, ...issuer, '-days', '1', '-extfile', extensionFile, '-out', cert)
-    return { cert, key }
-  }
-
   return {
     ca: authority('ca'),
     otherCa: authority('other-ca'),
-    server: signed('server', 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1'),
-    named: signed('named', 'subjectAltName=DNS:redis.test,IP:127.0.0.1'),
-    client: signed('client', 'subjectAltName=DNS:client.test'),
+    server: makeCertificate(dir, 'server', 'DNS:localhost,IP:127.0.0.1,IP:::1'),
+    named: makeCertificate(dir, 'named', 'DNS:redis.test,IP:127.0.0.1'),
+    client: makeCertificate(dir, 'client', 'DNS:client.test'),
   }
 }

@@ -70,14 +70,14 @@ export class Engine {
       gate: this.#gate,
       listener: this.#nodeListener(),
     }
-    this.#topology = new Topology(config.seeds, context, topologyNews(observer, origin), config.locate)
+    this.#topology = new Topology(config.seeds, context, topologyNews(observer, origin), config)
     this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
     this.#router = new Router(config, this.#topology, this.#issuer, {
       onEvidence: (evidence, hint) => this.#refresher?.ring(evidence, hint),
       situation: () => situationOf(this.#topology, this.#refresher),
     })
     this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
-    const source = new ClusterSource(this.#issuer, config.refreshTimeoutMs)
+    const source = new ClusterSource(this.#issuer, config)
     this.#refresher = config.clustered
       ? new TopologyRefresher(
           this.#topology,
@@ -141,7 +141,7 @@ export class Engine {
   }
 
   /** Who serves what, for an API built on top of this one. */
-  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries' | 'nodeFor'> {
+  get topology(): Pick<Topology, 'map' | 'view' | 'nodes' | 'primaries' | 'nodeFor' | 'locate'> {
     return this.#topology
   }
 
@@ -206,7 +206,7 @@ export class Engine {
     this.#to('starting')
     if (this.#config.findSeeds !== undefined) void this.#findSeeds(this.#config.findSeeds)
     else if (this.#refresher !== null) this.#refresher.ring('urgent')
-    else this.#topology.fix(this.#config.seeds[0] as ClientConfig['seeds'][0])
+    else this.#topology.fix(this.#config.seeds[0] as Endpoint)
     if (dials || this.#refresher !== null) for (const node of this.#topology.nodes) node.open()
   }
 

@@ -8,11 +8,14 @@ import type { HandshakeOptions } from '../connection/handshake.js'
 import type { ReadFrom } from '../routing/read-policy.js'
 import type { RouterOptions } from '../routing/router.js'
 import type { ResendMode } from '../routing/verdict.js'
-import { invalidOption as invalid, type NodeAddress, parseAddress } from './address.js'
+import type { ResolveSrv, Seed } from '../topology/seeds.js'
+import type { TopologyCommand } from '../topology/source.js'
+import { invalidOption as invalid, type NodeAddress } from './address.js'
+import { type AddressOptions, type ClusterAddress, parseSeeds, resolveAddressing } from './address-options.js'
 import { resolveCacheOptions } from './cache-options.js'
 
 /** Everything but where the servers are. All times are milliseconds, all sizes bytes. */
-export interface CommonOptions {
+export interface CommonOptions extends AddressOptions {
   /** ACL user; without a password it is not used. Default: the server's default user. */
   username?: string
   password?: string
@@ -92,6 +95,11 @@ export interface CommonOptions {
    */
   refreshUrgentIntervalMs?: number
   refreshMaxIntervalMs?: number
+  /**
+   * What nodes are asked for the topology: CLUSTER SLOTS, or CLUSTER SHARDS, which Redis 7 has and not always answers right. `auto` asks
+   * SLOTS, and servers from version 8 on, when that has changed, SHARDS, too: it tells how nodes are. Default `auto`.
+   */
+  topologyCommand?: TopologyCommand
   /** What one node has to answer a topology question. Default 2,000. */
   refreshTimeoutMs?: number
   /** Between comparisons of the topology that nothing has asked for; 0 for none. Default 60,000, and 10,000 with `readFrom`: a replica that comes back is not missed otherwise. */
@@ -112,7 +120,8 @@ export interface CommonOptions {
 export type ClientOptions = CommonOptions &
   (
     | {
-        /** One or more nodes of a cluster to learn the others from. */ cluster: readonly NodeAddress[]
+        /** One or more nodes of a cluster to learn the others from, or names that stand for some. */
+        cluster: readonly ClusterAddress[]
         server?: undefined
       }
     | { /** One standalone server. */ server: NodeAddress; cluster?: undefined }
@@ -154,12 +163,14 @@ type NumberName = keyof typeof numberRules
 const choices = {
   protocol: ['auto', 2, 3],
   resend: ['safe', 'all', 'none'],
+  topologyCommand: ['auto', 'slots', 'shards'],
 } as const
 
 /** Everything set, checked and resolved. */
 export type ClientConfig = Record<NumberName, number> & {
   clustered: boolean
-  seeds: Endpoint[]
+  /** Of a standalone server: its endpoint. */
+  seeds: Seed[]
   username: string | null
   password: string | null
   tls: TlsOptions | null
@@ -173,9 +184,11 @@ export type ClientConfig = Record<NumberName, number> & {
   /** Name of connections for subscriptions alone, for CLIENT LIST; by default that of all. */
   subscriberName?: string
   splitMultiKey: boolean
+  topologyCommand: TopologyCommand
   cache: CacheConfig | null
   /** Where a server is reached that the cluster announces under another address. */
   locate?: (announced: Endpoint) => Endpoint
+  resolveSrv?: ResolveSrv
   /** For calls without a deadline; see RouterOptions. */
   maxRetries?: number
   retryDelaysMs?: NonNullable<RouterOptions['retryDelaysMs']>
@@ -197,6 +210,10 @@ const otherDefaults = {
   resend: 'safe',
   readFrom: 'primary',
   splitMultiKey: false,
+  topologyCommand: 'auto',
+  lookup: null,
+  resolveSrv: null,
+  natMap: null,
   cache: null,
 } as const
 
@@ -216,18 +233,11 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object')
   for (const name of Object.keys(options)) if (!knownOptions.has(name)) throw invalid(name, 'is not a known option')
   const given = options as unknown as Record<string, unknown>
+  const { seeds, ...said } = parseSeeds(given.cluster, given.server)
   const clustered = given.cluster !== undefined
-  if (clustered === (given.server !== undefined))
-    throw invalid('cluster', "must be given, or else 'server', and not both")
-  if (clustered && !Array.isArray(given.cluster)) throw invalid('cluster', 'must be an array of addresses')
-  const addresses = (clustered ? given.cluster : [given.server]) as unknown[]
-  if (addresses.length === 0) throw invalid('cluster', 'must name at least one node')
-  const parsed = addresses.map((address, i) => parseAddress(address, clustered ? `cluster[${i}]` : 'server'))
-
-  const first = parsed[0] as (typeof parsed)[0]
   const readFrom = resolveReadFrom(given, clustered)
   const numbers = resolveNumbers(given, {
-    database: first.database,
+    database: said.database,
     refreshPeriodMs: readFrom === 'primary' ? null : 10_000,
   })
   if (clustered && numbers.database !== 0) throw invalid('database', 'must be 0 in a cluster')
@@ -238,13 +248,11 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
   return {
     ...numbers,
     clustered,
-    seeds: parsed.map(address => address.endpoint),
-    username: text(given, 'username') ?? first.username,
-    password: text(given, 'password') ?? first.password,
-    tls: resolveTls(
-      given.tls,
-      parsed.some(address => address.tls),
-    ),
+    seeds,
+    username: text(given, 'username') ?? said.username,
+    password: text(given, 'password') ?? said.password,
+    tls: resolveTls(given.tls, said.tls),
+    ...resolveAddressing(given, clustered),
     name: resolveName(given),
     clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
     stringNumbers: flag(given, 'stringNumbers', otherDefaults.stringNumbers),
@@ -253,6 +261,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     resend: choice(given, 'resend', otherDefaults.resend),
     readFrom,
     splitMultiKey: flag(given, 'splitMultiKey', otherDefaults.splitMultiKey),
+    topologyCommand: choice(given, 'topologyCommand', otherDefaults.topologyCommand),
     cache: resolveCacheOptions(given.cache),
   }
 }

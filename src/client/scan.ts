@@ -239,7 +239,7 @@ class Scan {
     const { topology } = this.#engine
     const found = topology.nodes.find(node => node.id === id)
     if (found !== undefined) return found
-    return host === '' ? null : topology.nodeFor(tcpEndpoint(host, port))
+    return host === '' ? null : topology.nodeFor(topology.locate(tcpEndpoint(host, port)))
   }
 
   async #linesOf(node: Node): Promise<ClusterNode[] | null> {

@@ -2,7 +2,6 @@
 
 import type { Argument } from '../command/command.js'
 import type { Issuer } from '../command/issuer.js'
-import { tcpEndpoint } from '../connection/endpoint.js'
 import { parseRedirect } from '../errors.js'
 import type { SubscriptionOptions } from '../pubsub/subscription.js'
 import { Subscriptions } from '../pubsub/subscriptions.js'
@@ -39,9 +38,9 @@ export function subscriptionsOf(
     },
     onStale: (node, error) => {
       const redirect = error === null ? null : parseRedirect(error)
-      if (redirect !== null && error?.code === 'MOVED') {
-        const host = redirect.host === '' ? node.endpoint.host : redirect.host
-        topology.assign(redirect.slot, topology.locate(tcpEndpoint(host, redirect.port))).open()
+      const endpoint = redirect === null ? null : topology.leadsTo(redirect, node)
+      if (redirect !== null && endpoint !== null && error?.code === 'MOVED') {
+        topology.assign(redirect.slot, endpoint).open()
         refresher?.ring('redirect', node)
       } else refresher?.ring('urgent')
     },

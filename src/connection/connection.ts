@@ -66,6 +66,8 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
   readonly #queue: CallQueue
   readonly #outbox: Outbox
   readonly #prelude = new Prelude()
+  /** As the server has told it in the handshake; null where it has not. */
+  serverVersion: string | null = null
   #decoder: ReplyDecoder
   #scheduled = false
   #lastReadAt: number
@@ -155,12 +157,13 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
       fallBack: () => {
         this.#decoder = this.#newDecoder(2)
       },
-      onGreeted: () => this.#onHandshaken(),
+      onGreeted: version => this.#onHandshaken(version),
       onRefused: error => this.destroy(error),
     }
   }
 
-  #onHandshaken(): void {
+  #onHandshaken(version: string | null): void {
+    this.serverVersion = version
     this.#to('ready')
     this.#entry.move(this.#use)
     this.#watch = new LivenessWatch(this.#options, this)

@@ -5,9 +5,10 @@
 // Holds   exactly one of onOpen and onFailed is called, and neither after cancel().
 
 import { connect, isIP, type LookupFunction, type NetConnectOpts, type Socket } from 'node:net'
-import { TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
+import { checkServerIdentity, TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { isLocalExhaustion, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Endpoint } from './endpoint.js'
+import { failureOfLookup } from './lookup.js'
 import type { SocketEntry, SocketLedger } from './socket-ledger.js'
 
 export interface DialOptions {
@@ -120,13 +121,23 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
         }
       : { path: endpoint.path }
   if (options.tls === null) return connect(target)
-  // Certificates name hosts, not addresses; SNI forbids addresses (RFC 6066, section 3).
-  const servername = options.tls.servername ?? (isIP(endpoint.host) === 0 ? endpoint.host : '')
-  return tlsConnect({
-    ...target,
-    ...options.tls,
-    ...(servername === '' ? {} : { servername }),
-  } as TlsOptions) as TLSSocket
+  return tlsConnect({ ...target, ...options.tls, ...identity(endpoint, options.tls) } as TlsOptions) as TLSSocket
+}
+
+/** Who the peer is to prove to be. Certificates name hosts, as a rule, and SNI forbids addresses (RFC 6066, section 3). */
+function identity({ host, servername }: Endpoint, said: TlsOptions): TlsOptions {
+  if (said.servername !== undefined) return {}
+  if (isIP(host) === 0) return host === '' ? {} : { servername: host }
+  if (servername === undefined) return {}
+  if (said.checkServerIdentity !== undefined) return { servername }
+  return {
+    servername,
+    // The server is known by its address as well as by that name: a certificate for either is its own.
+    checkServerIdentity: (name, certificate) => {
+      const mismatch = checkServerIdentity(name, certificate)
+      return mismatch !== undefined && checkServerIdentity(host, certificate) === undefined ? undefined : mismatch
+    },
+  }
 }
 
 /**
@@ -149,12 +160,14 @@ export function abandon(socket: Socket, entry: SocketEntry): void {
 
 function ignore(): void {}
 
-function dialError(endpoint: Endpoint, cause: unknown): SlotwiseError {
+function dialError(endpoint: Endpoint, error: unknown): SlotwiseError {
+  const cause = failureOfLookup(error)
   const details = { endpoint: endpoint.key, phase: 'dial' as const, cause }
   if (isLocalExhaustion(cause)) {
     const code = (cause as NodeJS.ErrnoException).code
     return stacklessError('SLOTWISE_LOCAL_EXHAUSTION', `This host cannot open another socket (${code})`, details)
   }
   const reason = cause instanceof Error ? cause.message : 'closed by the peer'
-  return stacklessError('SLOTWISE_CONNECT_FAILED', `Cannot connect to ${endpoint.key}: ${reason}`, details)
+  const name = endpoint.servername === undefined ? '' : ` (${endpoint.servername})`
+  return stacklessError('SLOTWISE_CONNECT_FAILED', `Cannot connect to ${endpoint.key}${name}: ${reason}`, details)
 }

@@ -8,6 +8,8 @@ export interface Endpoint {
   readonly port: number
   /** Path of a Unix socket. */
   readonly path?: string
+  /** With an address for a host: the name that the server goes by, for TLS (SNI, and what its certificate is made out to). */
+  readonly servername?: string
   /** Identity: `host:port`, IPv6 in brackets, or the path. */
   readonly key: string
 }

@@ -13,7 +13,8 @@ export interface Greeter {
   say(name: string, args: readonly string[], onReply: (reply: unknown) => void): void
   /** The server speaks RESP2. */
   fallBack(): void
-  onGreeted(): void
+  /** @param version of the server, as HELLO tells it; null where that was not asked */
+  onGreeted(version: string | null): void
   onRefused(error: SlotwiseError): void
 }
 
@@ -26,7 +27,7 @@ export function greet(greeter: Greeter, options: HandshakeOptions, protocol: 2 |
     const outcome = handshakeOutcome(steps, replies, greeter.endpoint.key, lenient)
     if (outcome.kind === 'ready') {
       for (const report of handshakeReports(steps, replies)) options.onReport?.(report)
-      greeter.onGreeted()
+      greeter.onGreeted(toldVersion(replies))
     } else if (outcome.kind === 'failed') greeter.onRefused(outcome.error)
     else if (outcome.kind === 'unneeded-password') {
       options.onUnneededPassword?.(outcome.message)
@@ -45,4 +46,13 @@ export function greet(greeter: Greeter, options: HandshakeOptions, protocol: 2 |
       if (replies.length === steps.length) conclude()
     })
   }
+}
+
+/** Source: HELLO command page; the reply is a map with the keys `server`, `version`, `proto`, … */
+function toldVersion(replies: readonly unknown[]): string | null {
+  for (const reply of replies) {
+    const version = reply instanceof Map ? reply.get('version') : undefined
+    if (typeof version === 'string') return version
+  }
+  return null
 }

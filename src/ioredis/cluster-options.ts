@@ -2,7 +2,7 @@
 
 import { lookup, resolveSrv, type SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
-import { type ClientConfig, type Endpoint, resolveOptions, tcpEndpoint } from '../core.js'
+import { type ClientConfig, type Endpoint, locator, resolveOptions, tcpEndpoint } from '../core.js'
 import type { ScaleReads } from './cluster-reads.js'
 import type { ScriptDefinition } from './methods.js'
 import {
@@ -116,16 +116,6 @@ export function startupNodeOptions(nodes: readonly ClusterNode[]): (RedisOptions
   })
 }
 
-/** The mapping as the core takes it; undefined where there is none. */
-export function locator(natMap: NatMap | null | undefined): ((announced: Endpoint) => Endpoint) | undefined {
-  if (natMap === null || natMap === undefined) return undefined
-  return announced => {
-    const key = `${announced.host}:${announced.port}`
-    const mapped = typeof natMap === 'function' ? natMap(key) : natMap[key]
-    return mapped ? tcpEndpoint(mapped.host, Number(mapped.port)) : announced
-  }
-}
-
 const day = 86_400_000
 
 function within(value: unknown, min: number, max: number, otherwise: number): number {
@@ -137,7 +127,7 @@ export function clusterConfig(
   options: ClusterOptions,
   nodes: ReturnType<typeof startupNodeOptions>,
   onReport: (error: Error) => void,
-): ClientConfig {
+): ClientConfig & { seeds: Endpoint[] } {
   const redisOptions: RedisOptions = { ...DEFAULT_REDIS_OPTIONS, ...nodes[0], ...options.redisOptions }
   const { db: _, readOnly: __, ...common } = redisOptions
   const periodMs = within(options.slotsRefreshInterval, 1, day, 60_000)
@@ -153,13 +143,14 @@ export function clusterConfig(
     ...(lostMs === 0 && { resend: 'none' as const }),
     // As in ioredis: a slow listener cannot fill the connection that all commands share.
     sharedSubscriptions: false,
+    topologyCommand: 'slots',
     readFrom: options.scaleReads === 'slave' ? 'replicas' : options.scaleReads === 'all' ? 'all' : 'primary',
     ...options.slotwise,
   })
-  const locate = locator(options.natMap)
   const names = [...new Set(nodes.map(({ host }) => host))].filter(host => isIP(host) === 0)
   return {
     ...config,
+    seeds: config.seeds as Endpoint[],
     ...connectionDetails(common, onReport),
     maxRetries: config.maxRedirects,
     subscriberName: `ioredis-cluster(subscriber)${config.name === null ? '' : `:${config.name}`}`,
@@ -169,7 +160,7 @@ export function clusterConfig(
       CLUSTERDOWN: within(options.retryDelayOnClusterDown, 1, day, 0),
       LOST: lostMs,
     },
-    ...(locate !== undefined && { locate }),
+    ...(options.natMap && { locate: locator(options.natMap) }),
     ...(names.length > 0 && { seeds: [], findSeeds: () => findSeeds(options, nodes, names) }),
   }
 }
@@ -195,7 +186,7 @@ async function findSeeds(
         const host = await address(name)
         found.set(
           name,
-          nodes.filter(node => node.host === name).map(node => tcpEndpoint(host, node.port)),
+          nodes.filter(node => node.host === name).map(node => reachedBy(name, host, node.port)),
         )
         return
       }
@@ -204,7 +195,7 @@ async function findSeeds(
       let failure: unknown
       for (const record of sorted) {
         try {
-          found.set(name, [tcpEndpoint(await address(record.name), record.port)])
+          found.set(name, [reachedBy(record.name, await address(record.name), record.port)])
           return
         } catch (error) {
           failure = error
@@ -215,4 +206,9 @@ async function findSeeds(
   )
   const seeds = nodes.flatMap(({ host, port }) => found.get(host) ?? [tcpEndpoint(host, port)])
   return [...new Map(seeds.map(seed => [seed.key, seed])).values()]
+}
+
+/** Where a name leads. With TLS the server may prove that it is the one of that name. */
+function reachedBy(name: string, host: string, port: number): Endpoint {
+  return { ...tcpEndpoint(host, port), servername: name }
 }

@@ -5,7 +5,7 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import type { EventEmitter } from 'node:events'
-import { type Argument, type ClientConfig, type CommandName, Engine, type Node, type Outcome } from '../core.js'
+import { type Argument, type CommandName, Engine, type Node, type Outcome } from '../core.js'
 import { asCallback, type NodeCallback, noop } from './callback.js'
 import { type ErrorHandlers, handleError } from './cluster-errors.js'
 import { ClusterEvents, unavailable } from './cluster-events.js'
@@ -144,7 +144,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return client
   }
 
-  private coreConfig(): ClientConfig {
+  private coreConfig(): ReturnType<typeof clusterConfig> {
     if (!Array.isArray(this.startupNodes) || this.startupNodes.length === 0) {
       throw new Error('`startupNodes` should contain at least one node.')
     }

@@ -1,6 +1,7 @@
 // SentinelChoice: what sentinels answer, and which server to take of it. Pure.
 // Source: "High availability with Redis Sentinel", "Sentinel API".
 
+import { locator, tcpEndpoint } from '../core.js'
 import type { AddressFromResponse, NatMap, PreferredSlaves } from './sentinel-options.js'
 
 export interface ServerAddress {
@@ -60,6 +61,6 @@ export function toAddress({ ip, port }: AddressFromResponse): ServerAddress {
 /** Where a server is reached that announces itself under this address. */
 export function mapped(address: ServerAddress, natMap: NatMap | null | undefined): ServerAddress {
   if (!natMap) return address
-  const key = `${address.host}:${address.port}`
-  return (typeof natMap === 'function' ? natMap(key) : natMap[key]) ?? address
+  const { host, port } = locator(natMap)(tcpEndpoint(address.host, address.port))
+  return { host, port }
 }

@@ -1,6 +1,9 @@
 // SentinelOptions: what `new Redis(…)` takes to be led to its server by Sentinel.
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { NatMap } from '../core.js'
+
+export type { NatMap }
 
 export interface SentinelAddress {
   host?: string
@@ -26,11 +29,6 @@ export type PreferredSlaves =
   | PreferredSlave
   | PreferredSlave[]
   | ((slaves: AddressFromResponse[]) => AddressFromResponse | null)
-
-/** Where a server is reached that announces itself under another address; keys are `host:port`. */
-export type NatMap =
-  | Record<string, { host: string; port: number }>
-  | ((key: string) => { host: string; port: number } | null)
 
 export interface SentinelOptions {
   sentinels?: Partial<SentinelAddress>[] | null

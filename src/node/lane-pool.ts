@@ -19,6 +19,11 @@ import { pause } from '../turn.js'
 import { backoffMs } from './backoff.js'
 import type { ServerContext } from './server-context.js'
 
+/** Where the server is; the name it goes by may change. */
+interface Place {
+  readonly endpoint: Endpoint
+}
+
 /** Who has a lane at present. */
 export interface LaneUser {
   onReplyError(call: Call, error: ReplyError): void
@@ -51,7 +56,7 @@ export interface LaneListener {
 const idleMs = 30_000
 
 export class LanePool {
-  readonly #endpoint: Endpoint
+  readonly #place: Place
   readonly #context: ServerContext
   readonly #listener: LaneListener
   readonly #pool: Pool<Lane>
@@ -65,8 +70,8 @@ export class LanePool {
   #failedAt = -Infinity
   #lastError: SlotwiseError | null = null
 
-  constructor(endpoint: Endpoint, context: ServerContext, listener: LaneListener) {
-    this.#endpoint = endpoint
+  constructor(place: Place, context: ServerContext, listener: LaneListener) {
+    this.#place = place
     this.#context = context
     this.#listener = listener
     this.#waiting = new CallQueue(this.#situation)
@@ -93,7 +98,7 @@ export class LanePool {
 
   readonly #situation = (): ErrorDetails => {
     const { borrowed, max } = this.#pool
-    const endpoint = this.#endpoint.key
+    const endpoint = this.#place.endpoint.key
     if (this.#lastError !== null) return { endpoint, cause: this.#lastError }
     return borrowed < max ? { endpoint } : { endpoint, cause: new Error(`All ${max} lanes to ${endpoint} are in use`) }
   }
@@ -113,7 +118,8 @@ export class LanePool {
     this.#pool.acquire().then(
       lane => this.#serve(lane),
       // The pool has ended, and lends nothing any more.
-      () => this.#listener.onHandBack({ unsent: this.takeWaiting(), unanswered: [] }, closing(this.#endpoint.key)),
+      () =>
+        this.#listener.onHandBack({ unsent: this.takeWaiting(), unanswered: [] }, closing(this.#place.endpoint.key)),
     )
   }
 
@@ -135,7 +141,7 @@ export class LanePool {
       onReplyError: (failed, error) => this.#listener.onReplyError(failed, error),
       onIdle: () => this.#release(lane),
       // The server would go on blocking, and what it gave in the end would be lost on nobody.
-      onForsaken: () => connection.destroy(closing(this.#endpoint.key)),
+      onForsaken: () => connection.destroy(closing(this.#place.endpoint.key)),
       onClosed: (reason, handBack) => this.#listener.onHandBack(handBack, reason),
     }
     issuer.dismiss(call)
@@ -177,7 +183,7 @@ export class LanePool {
     return new Promise((resolve, reject) => {
       gate.dials++
       let lane: Lane | null = null
-      const opening: Opening = new Opening(this.#endpoint, this.#context, 'lane', {
+      const opening: Opening = new Opening(this.#place.endpoint, this.#context, 'lane', {
         onReady: connection => {
           this.#openings.delete(opening)
           this.#failures = 0
@@ -225,7 +231,7 @@ export class LanePool {
 
   #discard(lane: Lane): void {
     this.#lanes.delete(lane)
-    lane.connection?.destroy(closing(this.#endpoint.key))
+    lane.connection?.destroy(closing(this.#place.endpoint.key))
   }
 
   // ---- looking at it

@@ -43,7 +43,9 @@ const stableMs = 1000
 const nothing = { queued: 0, inFlight: 0 }
 
 export class Node {
-  readonly endpoint: Endpoint
+  #endpoint: Endpoint
+  /** Name of the seed through which the server was found; null where that had none. Topology's note. */
+  seedName: string | null = null
   /** The server's id in the cluster; empty when it has not been learnt. */
   id = ''
   /** Topology's word for what it is in the view applied last. */
@@ -65,9 +67,23 @@ export class Node {
   readonly #waiting: CallQueue
 
   constructor(endpoint: Endpoint, context: NodeContext) {
-    this.endpoint = endpoint
+    this.#endpoint = endpoint
+    this.seedName = endpoint.servername ?? null
     this.#context = context
     this.#waiting = new CallQueue(this.situation)
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint
+  }
+
+  /** The name that the server goes by, from its next connection on; null for none. Its address stays. */
+  set servername(given: string | null) {
+    // A host that is a name is that name.
+    const name = given === this.#endpoint.host ? null : given
+    if ((this.#endpoint.servername ?? null) === name) return
+    const { servername: _, ...endpoint } = this.#endpoint
+    this.#endpoint = name === null ? endpoint : { ...endpoint, servername: name }
   }
 
   get state(): NodeState {
@@ -184,7 +200,7 @@ export class Node {
   /** Connections for calls and sessions that each need one of their own. */
   get lanes(): LanePool {
     const { listener } = this.#context
-    this.#lanes ??= new LanePool(this.endpoint, this.#context, {
+    this.#lanes ??= new LanePool(this, this.#context, {
       onReplyError: (call, error) => listener.onReplyError(this, call, error),
       onHandBack: (handBack, reason) => listener.onHandBack(handBack, reason),
       onOpened: () => listener.onLaneOpened(this),

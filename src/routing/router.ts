@@ -7,7 +7,7 @@
 import { type Call, CallFlag } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
-import { type Endpoint, tcpEndpoint } from '../connection/endpoint.js'
+import type { Endpoint } from '../connection/endpoint.js'
 import { type ErrorDetails, parseRedirect, type Redirect, type ReplyError, type SlotwiseError } from '../errors.js'
 import type { Node } from '../node/node.js'
 import { redirectChannel } from '../observe.js'
@@ -198,9 +198,8 @@ export class Router {
       return
     }
     if (!this.#countRedirect(node, call, error)) return
-    const { host, port } = outcome.redirect
-    const to = this.#topology.locate(tcpEndpoint(host === '' ? node.endpoint.host : host, port))
-    if (redirectChannel.hasSubscribers) this.#report(outcome, node, to, call)
+    const to = this.#topology.leadsTo(outcome.redirect, node)
+    if (redirectChannel.hasSubscribers && to !== null) this.#report(outcome, node, to, call)
     if (outcome.kind === 'moved') this.#onMoved(node, call, outcome.redirect.slot, to)
     else this.#onAsk(node, call, to)
   }
@@ -230,10 +229,9 @@ export class Router {
   learn(node: Node, error: ReplyError): void {
     const redirect = parseRedirect(error)
     if (redirect === null || this.#stopReason !== null) return
-    const { slot, host, port } = redirect
-    const to = this.#topology.locate(tcpEndpoint(host === '' ? node.endpoint.host : host, port))
-    if (to.key === node.endpoint.key) return
-    this.#topology.assign(slot, to)
+    const to = this.#topology.leadsTo(redirect, node)
+    if (to === null || to.key === node.endpoint.key) return
+    this.#topology.assign(redirect.slot, to)
     this.#listener.onEvidence('redirect', node)
   }
 
@@ -248,13 +246,14 @@ export class Router {
     redirectChannel.publish({ client, kind, slot, from: from.endpoint.key, to: to.key, command: call.spec.name })
   }
 
-  #onMoved(node: Node, call: Call, slot: number, endpoint: Endpoint): void {
+  #onMoved(node: Node, call: Call, slot: number, endpoint: Endpoint | null): void {
     this.moved++
     const extras = (call.extras ??= {})
-    if (endpoint.key === node.endpoint.key || endpoint.key === extras.movedBy) {
-      // Nodes that redirect to themselves, or to each other, are of two minds: following them would only turn in a circle.
+    if (endpoint === null || endpoint.key === node.endpoint.key || endpoint.key === extras.movedBy) {
+      // Nodes that redirect to themselves, or to each other, are of two minds: following them would only turn in a circle. One that does not know
+      // where to may say more when it is asked.
       delete extras.movedBy
-      this.#listener.onEvidence('urgent', null)
+      this.#listener.onEvidence('urgent', endpoint === null ? node : null)
       this.#pauses.add(call, this.#options.retryDelayMs)
       return
     }
@@ -266,8 +265,13 @@ export class Router {
     else this.#pauses.add(call, pauseMs)
   }
 
-  #onAsk(node: Node, call: Call, endpoint: Endpoint): void {
+  #onAsk(node: Node, call: Call, endpoint: Endpoint | null): void {
     this.asked++
+    if (endpoint === null) {
+      this.#listener.onEvidence('urgent', node)
+      this.#pauses.add(call, this.#options.retryDelayMs)
+      return
+    }
     if (!this.#topology.has(endpoint)) this.#listener.onEvidence('redirect', node)
     call.flags |= CallFlag.asking
     this.#topology.nodeFor(endpoint).send(call)

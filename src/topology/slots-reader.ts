@@ -22,6 +22,9 @@ export class SlotsReader {
   #known: KnownArray | null = null
   #view: View = buildView([])
   #askedHost = ''
+  /** The answer leaves a host to be that of the node that was asked. */
+  #leavesHost = false
+  #seedName: string | null = null
   #shards: KnownShards = new Map()
 
   /** The answer read last, for the decoder to compare the next one with. */
@@ -33,17 +36,20 @@ export class SlotsReader {
    * @param raw the whole answer
    * @param protocol the one it is written in
    * @param askedHost host of the node that answered
+   * @param seedName name of the seed through which that node was found
    * @throws SlotwiseError SLOTWISE_PROTOCOL when it is not a CLUSTER SLOTS reply
    */
-  read(raw: Buffer, protocol: 2 | 3, askedHost: string): View {
-    if (this.#known !== null && askedHost === this.#askedHost) {
+  read(raw: Buffer, protocol: 2 | 3, askedHost: string, seedName: string | null = null): View {
+    this.#seedName = seedName
+    if (this.#known !== null && (!this.#leavesHost || askedHost === this.#askedHost)) {
       if (raw === this.#known.bytes) return this.#view
       if (this.#readDifference(this.#known, raw, protocol, askedHost)) return this.#view
     }
     this.#shards = new Map()
-    this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards)
+    this.#view = parseClusterSlots(this.#replies.read(raw), askedHost, this.#shards, seedName)
     this.#known = knowArray(raw, protocol, defaultLimits)
     this.#askedHost = askedHost
+    this.#leavesHost = leavesHost(raw)
     return this.#view
   }
 
@@ -54,14 +60,24 @@ export class SlotsReader {
         : compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
     if (delta === null || delta.end !== raw.length) return false
     const { keptFirst, keptLast, between } = delta
+    const changed = raw.subarray(between[0], between.at(-1))
+    if (!this.#leavesHost && leavesHost(changed)) return false
     const entries: ViewRange[] = []
     for (let i = 0; i + 1 < between.length; i++) {
-      entries.push(parseRange(this.#replies.read(raw.subarray(between[i], between[i + 1])), askedHost, this.#shards))
+      const entry = this.#replies.read(raw.subarray(between[i], between[i + 1]))
+      entries.push(parseRange(entry, askedHost, this.#shards, this.#seedName))
     }
     this.#view = replaceRanges(this.#view, keptFirst, keptLast, entries)
     this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }
     return true
   }
+}
+
+const empty = ['$-1\r\n', '$0\r\n', '_\r\n'].map(text => Buffer.from(text))
+
+/** True when there may be a host that is empty or null. Such bytes elsewhere do no harm: then it is read in full where it need not be. */
+function leavesHost(raw: Buffer): boolean {
+  return empty.some(bytes => raw.includes(bytes))
 }
 
 function moveOffsets(

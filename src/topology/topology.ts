@@ -4,14 +4,16 @@
 // Dies    by destroy(), with all its nodes.
 // Holds   one Node for each address; a node that no view, seed or redirect names is retired; an empty view is never applied.
 
-import type { Endpoint } from '../connection/endpoint.js'
-import { type SlotwiseError, stacklessError } from '../errors.js'
+import { isIP } from 'node:net'
+import { type Endpoint, tcpEndpoint } from '../connection/endpoint.js'
+import { type Redirect, type SlotwiseError, stacklessError } from '../errors.js'
 import { Node, type NodeContext } from '../node/node.js'
 import type { TopologyChange } from '../observe.js'
 import { differenceOf, nothingKnown, type Snapshot, takeSnapshot } from './change.js'
 import type { Epochs } from './epochs.js'
+import { type ResolveSrv, type Seed, Seeds } from './seeds.js'
 import { type Shard, SlotMap, slotCount } from './slot-map.js'
-import { noShard, sameView, type View, type ViewNode, type ViewShard } from './view.js'
+import { noShard, sameView, unknownHost, type View, type ViewNode, type ViewShard } from './view.js'
 
 export interface TopologyListener {
   onNodeAdded?(node: Node): void
@@ -21,11 +23,21 @@ export interface TopologyListener {
   onChanged?(change: TopologyChange): void
 }
 
+/** How addresses are found, where a user has a way of his own. */
+export interface Addressing {
+  /** Where a server is reached that a cluster announces under this address. */
+  locate?: (announced: Endpoint) => Endpoint
+  resolveSrv?: ResolveSrv
+}
+
 export class Topology {
   readonly #listener: TopologyListener
-  /** Where a server is reached that a cluster announces under this address. */
-  readonly locate: (announced: Endpoint) => Endpoint
-  #seeds: readonly Endpoint[]
+  readonly #addressing: Addressing
+  readonly #seeds: Seeds
+  /** Nodes that were dialled because a seed names them. */
+  readonly #fromSeeds = new Set<Node>()
+  /** Somebody is to be dialled as soon as a name has been looked up. */
+  #awaitsSeed = false
   readonly #context: NodeContext
   readonly #nodes = new Map<string, Node>()
   /** Retired nodes whose last replies are still to come. */
@@ -45,20 +57,43 @@ export class Topology {
   #destroyed = false
 
   constructor(
-    seeds: readonly Endpoint[],
+    seeds: readonly Seed[],
     context: NodeContext,
     listener: TopologyListener = {},
-    locate: (announced: Endpoint) => Endpoint = announced => announced,
+    addressing: Addressing = {},
   ) {
-    this.#seeds = seeds
+    this.#seeds = new Seeds(seeds, context, addressing.resolveSrv, () => this.#onSeedsFound())
     this.#context = context
     this.#listener = listener
-    this.locate = locate
+    this.#addressing = addressing
   }
 
-  /** Other addresses to begin with. */
+  /** Other addresses to begin with; somebody has looked them up. */
   set seeds(seeds: readonly Endpoint[]) {
-    this.#seeds = seeds
+    this.#seeds.fix(seeds)
+  }
+
+  /** Names of seeds that could not be looked up. */
+  get lookupErrors(): readonly SlotwiseError[] {
+    return this.#seeds.errors
+  }
+
+  /** Where a server is reached that a cluster announces under this address. */
+  locate(announced: Endpoint): Endpoint {
+    return this.#addressing.locate?.(announced) ?? announced
+  }
+
+  /**
+   * Where a redirect leads: an empty host is that of the node that sent it. Null where the server does not know the address either; a look at
+   * the topology may tell it.
+   */
+  leadsTo({ host, port }: Redirect, from: Node): Endpoint | null {
+    if (host === unknownHost) {
+      const others = this.nodes.filter(node => node !== from && node.endpoint.port === port)
+      return others.length === 1 ? (others[0] as Node).endpoint : null
+    }
+    const endpoint = this.locate(tcpEndpoint(host === '' ? from.endpoint.host : host, port))
+    return from.seedName === null ? endpoint : { ...endpoint, servername: from.seedName }
   }
 
   get map(): SlotMap {
@@ -180,10 +215,40 @@ export class Topology {
   }
 
   #openSeed(): boolean {
-    const untried = this.#seeds.filter(seed => (this.#nodes.get(seed.key)?.state ?? 'idle') === 'idle')
-    const seed = untried[0]
-    if (seed !== undefined) this.nodeFor(seed).open()
-    return untried.length > 1
+    const untried = this.#untriedSeeds()
+    const [seed] = untried
+    this.#awaitsSeed = seed === undefined
+    this.#seeds.lookUp(seed === undefined)
+    if (seed !== undefined) this.#openFromSeed(seed)
+    return untried.length > 1 || this.#seeds.isIncomplete
+  }
+
+  #untriedSeeds(): Endpoint[] {
+    return this.#seeds.endpoints.filter(seed => (this.#nodes.get(seed.key)?.state ?? 'idle') === 'idle')
+  }
+
+  #openFromSeed(seed: Endpoint): void {
+    const node = this.nodeFor(seed)
+    this.#fromSeeds.add(node)
+    node.open()
+  }
+
+  /** Names may stand for other servers now: those that they no longer stand for, and that are of no use, are given up. */
+  #onSeedsFound(): void {
+    const named = new Set(this.#seeds.endpoints.map(({ key }) => key))
+    for (const node of this.#fromSeeds) {
+      if (!named.has(node.endpoint.key) && !node.isReady && !this.#isInUse(node)) this.#retire(node)
+    }
+    const [seed] = this.#untriedSeeds()
+    if (this.#awaitsSeed && seed !== undefined) {
+      this.#awaitsSeed = false
+      this.#openFromSeed(seed)
+    }
+  }
+
+  #isInUse(node: Node): boolean {
+    if (this.#view !== null && node.namedBy === this.#rebuilds) return true
+    return this.#map.shards.some(({ primary }) => primary === node)
   }
 
   /**
@@ -194,6 +259,7 @@ export class Topology {
    */
   apply(view: View, epochs: Epochs | null = null): boolean {
     if (view.covered === 0) throw new Error('Topology: an empty view')
+    this.#seeds.onReached()
     if (this.holds(view)) return false
     const watched = this.#listener.watchesChanges?.() === true
     // What redirects have changed is part of what is different from the view before.
@@ -219,6 +285,8 @@ export class Topology {
     this.#patched = false
     // Last of all: what these nodes hand back is routed at once, and must find the new map.
     this.#retireUnnamed()
+    // Where the seed goes by another address than the one it announces, nobody is left who is connected.
+    if (this.nodes.every(node => node.state === 'idle')) this.anyNode()?.open()
   }
 
   /** Another set of shards: builds the map aside, and stamps every node that is named. */
@@ -252,27 +320,33 @@ export class Topology {
     return { primary: this.#nodeOf(primary), replicas: replicas.map(replica => this.#nodeOf(replica)) }
   }
 
-  #nodeOf({ endpoint, id }: ViewNode): Node {
+  #nodeOf({ endpoint, id, hostname }: ViewNode): Node {
     const node = this.nodeFor(this.locate(endpoint))
     node.id = id
+    node.seedName ??= endpoint.servername ?? null
+    // What a server calls itself counts for more than what it was found by.
+    node.servername = hostname ?? (isIP(endpoint.host) === 0 ? endpoint.host : node.seedName)
     return node
   }
 
   #retireUnnamed(): void {
-    for (const [key, node] of this.#nodes) {
-      if (node.namedBy === this.#rebuilds) continue
-      this.#nodes.delete(key)
-      this.#listener.onNodeRemoved?.(node)
-      this.#retiring.add(node)
-      node.retire(
-        stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
-      )
-    }
+    for (const node of this.#nodes.values()) if (node.namedBy !== this.#rebuilds) this.#retire(node)
+  }
+
+  #retire(node: Node): void {
+    const { key } = node.endpoint
+    this.#nodes.delete(key)
+    this.#fromSeeds.delete(node)
+    this.#listener.onNodeRemoved?.(node)
+    this.#retiring.add(node)
+    node.retire(
+      stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
+    )
   }
 
   /** True when every server that is in use, and every seed, is among those that have failed. */
   isHopeless(failed: ReadonlySet<Node>): boolean {
-    const seeds = this.#seeds.map(seed => this.#nodes.get(seed.key))
+    const seeds = this.#seeds.endpoints.map(seed => this.#nodes.get(seed.key))
     const inUse = this.nodes.filter(node => node.state !== 'idle')
     return [...seeds, ...inUse].every(node => node !== undefined && failed.has(node))
   }
@@ -280,6 +354,7 @@ export class Topology {
   /** Ends every connection from this side; what the servers still answer is taken. */
   finish(reason: SlotwiseError): void {
     this.#destroyed = true
+    this.#seeds.stop()
     for (const node of this.#nodes.values()) {
       this.#retiring.add(node)
       node.retire(reason, true)
@@ -289,6 +364,7 @@ export class Topology {
 
   destroy(reason: SlotwiseError): void {
     this.#destroyed = true
+    this.#seeds.stop()
     for (const node of this.allNodes()) node.destroy(reason)
     this.#nodes.clear()
     this.#retiring.clear()

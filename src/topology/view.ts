@@ -6,9 +6,12 @@ import { SlotwiseError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 
 export interface ViewNode {
+  /** Where the server says it is reached. */
   readonly endpoint: Endpoint
   /** The server's id in the cluster; empty when the reply does not say. */
   readonly id: string
+  /** Name that it announces besides that; left out where it announces none. */
+  readonly hostname?: string
 }
 
 export interface ViewShard {
@@ -46,25 +49,36 @@ export type KnownShards = Map<string, ViewShard>
  *
  * @param reply the decoded reply
  * @param askedHost host of the node that answered: its address stands in where the reply leaves a host empty or null
+ * @param seedName name of the seed through which that node was found; what it names is found through it, too
  * @throws SlotwiseError SLOTWISE_PROTOCOL when the reply is not of the documented shape
  */
-export function parseClusterSlots(reply: Reply, askedHost: string, shards: KnownShards = new Map()): View {
+export function parseClusterSlots(
+  reply: Reply,
+  askedHost: string,
+  shards: KnownShards = new Map(),
+  seedName: string | null = null,
+): View {
   if (!Array.isArray(reply)) throw malformed('not an array')
-  return buildView(reply.map(entry => parseRange(entry, askedHost, shards)))
+  return buildView(reply.map(entry => parseRange(entry, askedHost, shards, seedName)))
 }
 
 /** Reads one entry of the reply. */
-export function parseRange(entry: Reply, askedHost: string, shards: KnownShards): ViewRange {
+export function parseRange(
+  entry: Reply,
+  askedHost: string,
+  shards: KnownShards,
+  seedName: string | null = null,
+): ViewRange {
   if (!Array.isArray(entry) || entry.length < 3) throw malformed('an entry without first slot, last slot and primary')
   const [first, last, row] = entry
   if (!isSlot(first) || !isSlot(last) || last < first) throw malformed('a slot range out of bounds')
   const known = Array.isArray(row) ? shards.get(shardName(row, askedHost)) : undefined
   if (known !== undefined && saysTheSame(entry, known, askedHost)) return { first, last, shard: known }
-  const primary = parseNode(row, askedHost)
+  const primary = parseNode(row, askedHost, seedName)
   if (primary === null) return { first, last, shard: null }
   const replicas: ViewNode[] = []
   for (let i = 3; i < entry.length; i++) {
-    const replica = parseNode(entry[i], askedHost)
+    const replica = parseNode(entry[i], askedHost, seedName)
     if (replica !== null) replicas.push(replica)
   }
   const shard: ViewShard = { primary, replicas }
@@ -85,16 +99,39 @@ function saysTheSame(entry: readonly Reply[], { primary, replicas }: ViewShard, 
   return true
 }
 
-function rowIs(row: Reply | undefined, { endpoint, id }: ViewNode, askedHost: string): boolean {
+function rowIs(row: Reply | undefined, { endpoint, id, hostname }: ViewNode, askedHost: string): boolean {
   return (
-    Array.isArray(row) && row[1] === endpoint.port && (row[2] ?? '') === id && hostOf(row, askedHost) === endpoint.host
+    Array.isArray(row) &&
+    row[1] === endpoint.port &&
+    (row[2] ?? '') === id &&
+    hostOf(row, askedHost) === endpoint.host &&
+    hostnameOf(row, endpoint.host) === hostname
   )
 }
 
-/** A host left empty or null is that of the node that answered. */
+/** How a server says that it does not know an address: hostnames are preferred, and this node announces none. */
+export const unknownHost = '?'
+
+/** A host left empty or null is that of the node that answered; an unknown one is what the metadata say. */
 function hostOf(row: readonly Reply[], askedHost: string): string {
   const host = row[0]
+  if (host === unknownHost) return metadata(row, 'ip') ?? metadata(row, 'hostname') ?? unknownHost
   return typeof host === 'string' && host !== '' ? host : askedHost
+}
+
+/** The name announced besides the host. */
+function hostnameOf(row: readonly Reply[], host: string): string | undefined {
+  const hostname = metadata(row, 'hostname')
+  return hostname === host ? undefined : hostname
+}
+
+/** What a row says behind address and id, since Redis 7: a map, which RESP2 writes as an array. Undefined where it says nothing. */
+function metadata(row: readonly Reply[], name: 'ip' | 'hostname'): string | undefined {
+  const told = row[3]
+  let value: Reply | undefined
+  if (told instanceof Map) value = told.get(name)
+  else if (Array.isArray(told)) for (let i = 0; i + 1 < told.length; i += 2) if (told[i] === name) value = told[i + 1]
+  return typeof value === 'string' && value !== '' && value !== unknownHost ? value : undefined
 }
 
 /** Puts a view together. Ranges of one shard must hold the same object. */
@@ -161,19 +198,24 @@ function rangesOf({ shards, ranges }: View): ViewRange[] {
   return entries
 }
 
-function parseNode(row: Reply | undefined, askedHost: string): ViewNode | null {
+function parseNode(row: Reply | undefined, askedHost: string, seedName: string | null): ViewNode | null {
   if (!Array.isArray(row)) throw malformed('a node that is not an array')
   const [, port, id] = row
   if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65535) {
     throw malformed('a port out of range')
   }
-  // "?" is how a server says that it does not know the address (hostname preferred, none announced).
   const host = hostOf(row, askedHost)
-  if (host === '?') return null
-  return { endpoint: tcpEndpoint(host, port as number), id: typeof id === 'string' ? id : '' }
+  if (host === unknownHost) return null
+  const hostname = hostnameOf(row, host)
+  const endpoint = tcpEndpoint(host, port as number)
+  return {
+    endpoint: seedName === null ? endpoint : { ...endpoint, servername: seedName },
+    id: typeof id === 'string' ? id : '',
+    ...(hostname !== undefined && { hostname }),
+  }
 }
 
-function isSlot(value: unknown): value is number {
+export function isSlot(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 16383
 }
 
@@ -204,5 +246,5 @@ function sameShard(shard: ViewShard, primary: ViewNode, replicas: readonly ViewN
 }
 
 function sameNode(a: ViewNode, b: ViewNode): boolean {
-  return a.id === b.id && a.endpoint.key === b.endpoint.key
+  return a.id === b.id && a.endpoint.key === b.endpoint.key && a.hostname === b.hostname
 }

@@ -22,8 +22,26 @@ async function run(name: string): Promise<string> {
   return stdout
 }
 
+/** Waits until every node names all replicas: one is named once it is in step. */
+async function replicasNamed(): Promise<void> {
+  await eventually(async () => {
+    for (const node of test.cluster.nodes) {
+      const shards = (await node.command('CLUSTER', 'SLOTS')) as unknown[][]
+      expect(shards.every(shard => shard.length === 4)).toBe(true)
+    }
+  }, 20_000)
+}
+
 it('subscriptions', async () => {
   expect(await run('subscriptions')).toBe('hello a, hello b\nby pattern: 2\nSPUBLISH has reached 1\nshard: hi\n')
+})
+
+it('addresses', async () => {
+  await replicasNamed()
+  const found = '6 servers for 16384 slots'
+  expect(await run('addresses')).toBe(
+    `by name: ${found}\nby SRV records: ${found}\nmapped: ${found}, 6 of them announced\n`,
+  )
 })
 
 it('sessions', async () => {
@@ -33,13 +51,7 @@ it('sessions', async () => {
 })
 
 it('replica-reads', async () => {
-  // A replica is named once it is in step.
-  await eventually(async () => {
-    for (const node of test.cluster.nodes) {
-      const shards = (await node.command('CLUSTER', 'SLOTS')) as unknown[][]
-      expect(shards.every(shard => shard.length === 4)).toBe(true)
-    }
-  }, 20_000)
+  await replicasNamed()
   expect(await run('replica-reads')).toBe('read from replicas: yes\n')
 })
 

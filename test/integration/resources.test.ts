@@ -94,6 +94,37 @@ describe('descriptors', () => {
   })
 })
 
+describe('a process without descriptors, with names for seeds', () => {
+  it('is not told that they do not exist, and looks them up once it has some again', async () => {
+    const [a, b] = [await startServer(), await startServer()]
+    a.layout = b.layout = [
+      [0, 8191, a.port],
+      [8192, 16383, b.port],
+    ]
+    const names = [a, b].map(({ port }) => `localhost:${port}`)
+    const result = await runChild<{
+      filled: string
+      codes: string[]
+      causes: (string | null)[]
+      during: Inspection
+      recoveredMs: number
+      values: string[]
+      after: Inspection
+    }>('no-descriptors.mjs', names, { maxFds: 40 })
+    expect(result).toMatchObject({
+      filled: 'EMFILE',
+      codes: ['SLOTWISE_QUEUE_EXPIRED'],
+      values: ['value', 'value', 'value'],
+    })
+    // Of the two names each tells its failure.
+    expect(result.causes.every(code => code === 'SLOTWISE_LOCAL_EXHAUSTION' || code === null)).toBe(true)
+    expect(result.during).toMatchObject({ dials: 0, nodes: 0, sockets: { total: 0 } })
+    expect(result.during.dialsExhausted).toBeGreaterThan(0)
+    expect(result.recoveredMs).toBeLessThan(2000)
+    expect(result.after).toMatchObject({ state: 'closed', queued: 0, inFlight: 0, sockets: { total: 0 } })
+  })
+})
+
 describe('memory while the cluster is down', () => {
   it('stays within the bound for a million calls, and every call settles', async () => {
     const ports = await freePorts(3)

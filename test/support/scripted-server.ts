@@ -77,9 +77,10 @@ export class ScriptedServer {
     this.#server = createServer(socket => this.#serve(socket))
   }
 
-  static async start(handler: Handler = () => undefined): Promise<ScriptedServer> {
+  /** @param at an address of this host, and a port; by default the kernel chooses that */
+  static async start(handler: Handler = () => undefined, at: { host?: string; port?: number } = {}) {
     const server = new ScriptedServer(handler)
-    server.#server.listen(0, '127.0.0.1')
+    server.#server.listen(at.port ?? 0, at.host ?? '127.0.0.1')
     await once(server.#server, 'listening')
     return server
   }

@@ -11,7 +11,10 @@ const invalid = (option: string) =>
 
 describe('resolveOptions()', () => {
   it('fills in every default', () => {
-    expect(resolve({})).toMatchObject({ ...optionDefaults, clustered: true, seeds: [{ key: 'h:1' }] })
+    // What a user says in his own way has no default of ours.
+    const { lookup, resolveSrv, natMap, ...defaults } = optionDefaults
+    expect([lookup, resolveSrv, natMap]).toEqual([null, null, null])
+    expect(resolve({})).toMatchObject({ ...defaults, clustered: true, seeds: [{ key: 'h:1' }] })
     expect(resolveOptions({ server: 'h' })).toMatchObject({ clustered: false, seeds: [{ key: 'h:6379' }] })
   })
 
@@ -41,8 +44,27 @@ describe('resolveOptions()', () => {
     ['password', { password: 7 }],
     ['clientInfo', { clientInfo: 1 }],
     ['splitMultiKey', { splitMultiKey: 'yes' }],
+    ['topologyCommand', { topologyCommand: 'nodes' }],
+    ['lookup', { lookup: {} }],
+    ['resolveSrv', { resolveSrv: 'dns' }],
+    ['cluster[0].srv', { cluster: [{ srv: '' }] }],
+    ['cluster[0].srv', { cluster: [{ srv: 'redis://h' }] }],
+    ['cluster[1].port', { cluster: ['h', { srv: '_redis._tcp.h', port: 1 }] }],
+    ['server.srv', { cluster: undefined, server: { srv: '_redis._tcp.h' } }],
+    ['natMap', { natMap: 'h:1' }],
+    ['natMap', { natMap: [] }],
+    ['natMap', { cluster: undefined, server: 'h', natMap: {} }],
+    ["natMap['h']", { natMap: { h: { host: 'h', port: 1 } } }],
+    ["natMap['h:1'].host", { natMap: { 'h:1': { port: 1 } } }],
+    ["natMap['h:1'].port", { natMap: { 'h:1': { host: 'h', port: '1' } } }],
+    ["natMap['h:1'].host", { natMap: { 'h:1': null } }],
   ])('refuses a wrong %s: %o', (option, options) => {
     expect(() => resolve(options)).toThrow(invalid(option))
+  })
+
+  it('takes names of SRV records among the nodes of a cluster', () => {
+    const { seeds } = resolveOptions({ cluster: [{ srv: '_redis._tcp.h' }, 'redis://ada:one@h:1'] })
+    expect(seeds).toMatchObject([{ srv: '_redis._tcp.h' }, { key: 'h:1' }])
   })
 
   it('fills in the defaults of the cache', () => {

@@ -82,6 +82,15 @@ describe('SlotsReader', () => {
     )
   })
 
+  it('gives the same View whoever was asked, unless the answer leaves a host to be his', () => {
+    const reader = new SlotsReader()
+    const view = reader.read(answer([[0, 16383, 1, 2]]), 3, 'a')
+    expect(reader.read(reader.known?.bytes as Buffer, 3, 'b')).toBe(view)
+    const left = reader.read(answer([[0, 16383, 8, 0]]), 3, 'a')
+    expect(left.shards[0]?.primary.endpoint.host).toBe('a')
+    expect(reader.read(reader.known?.bytes as Buffer, 3, 'b').shards[0]?.primary.endpoint.host).toBe('b')
+  })
+
   it('gives the same View for the same bytes, and equal ones for other orders of replicas', () => {
     const reader = new SlotsReader()
     const raw = answer([[0, 16383, 1, 2]])
