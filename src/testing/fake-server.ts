@@ -59,7 +59,7 @@ const clusterDisabled = new Failure('ERR This instance has cluster support disab
 
 export class FakeServer {
   /** Asked about each command before the server answers by itself. */
-  handler: Handler | null
+  handler: Handler
   /** What it says to CLUSTER SLOTS, whatever is true; null for the truth. */
   layout: Layout | null = null
   /** @internal */
@@ -76,7 +76,7 @@ export class FakeServer {
 
   /** @internal */
   protected constructor(options: FakeServerOptions, host: ServerHost) {
-    this.handler = options.handler ?? null
+    this.handler = options.handler ?? (() => undefined)
     this.host = host
     this.#answersAll = options.answers !== 'greetings'
     this.#keptCommands = options.keptCommands ?? 10_000
@@ -282,7 +282,7 @@ export class FakeServer {
 
   #answer(connection: FakeConnection, words: readonly string[]): Answer | Buffer | typeof silence {
     const command = this.#record(words)
-    const handled = this.#faults.mute ? undefined : this.handler?.(command, connection)
+    const handled = this.#faults.mute ? undefined : this.handler(command, connection)
     if (handled === silence) return silence
     if (handled !== undefined) return Buffer.from(handled as string)
     const [name, subcommand] = command as [string, string?]

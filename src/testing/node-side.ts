@@ -96,7 +96,8 @@ export class NodeSide implements ClusterSide {
     const missing = keys.some(key => keyspace.get(key, now) === undefined)
     if (move.from === this.id && this.map.ownerOf(slot)?.id === this.id) {
       const to = this.map.member(move.to)
-      return missing && to !== undefined ? redirect('ASK', slot, to) : 'as usual'
+      if (!missing || to === undefined) return 'as usual'
+      return keys.some(key => keyspace.get(key, now) !== undefined) ? tryAgain : redirect('ASK', slot, to)
     }
     if (move.to === this.id && session.asking) return hasSeveral && missing ? tryAgain : null
     return 'as usual'

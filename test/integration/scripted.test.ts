@@ -6,16 +6,17 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, CommonOptions } from 'slotwise/core'
+import { bulk, type FakeServer, type Layout, moved, silence } from 'slotwise/testing'
 import { describe, expect, it } from 'vitest'
 import { failureOf, useClients } from '../support/clients.js'
-import { bulk, type Layout, moved, ScriptedServer, silence, startPair } from '../support/scripted-server.js'
+import { startPair, startScripted } from '../support/scripted.js'
 import { eventually, expectSettled, keyIn } from '../support/settled.js'
 
 const test = useClients()
 
 interface Pair {
-  a: ScriptedServer
-  b: ScriptedServer
+  a: FakeServer
+  b: FakeServer
   layout: Layout
   client: Client
 }
@@ -39,7 +40,7 @@ function serveAs(letter: string): (command: string[]) => string | undefined {
 }
 
 /** Makes the client look at the topology: a call of the slot of `node` is refused once. */
-async function forceRefresh(client: Client, node: ScriptedServer, slot: number): Promise<void> {
+async function forceRefresh(client: Client, node: FakeServer, slot: number): Promise<void> {
   const handler = node.handler
   let refused = false
   node.handler = (command, connection) => {
@@ -310,7 +311,7 @@ describe('connections', () => {
     child.kill('SIGKILL')
     await once(child, 'close')
     // ECONNRESET: another socket of this process, even to the same server.
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     server.handler = (_, connection) => {
       connection.reset()
       return silence

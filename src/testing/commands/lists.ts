@@ -109,6 +109,7 @@ export const lists: Commands = {
   'LLEN 2 - 1': ([key], call) => read(key, call, list => list.length),
   'LINDEX 3 - 1': ([key, text], call) => {
     const index = parseSmallInteger(text)
+    if (call.data.get(key, call.now) === undefined) return null
     return read(key, call, list => (index === null ? notAnInteger : (list.at(index) ?? null)))
   },
   'BLPOP -3 w 1:-2': (words, call) => blockingPop(words, 'left', call),

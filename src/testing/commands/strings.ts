@@ -35,7 +35,12 @@ function parseSetOptions(words: readonly string[]): SetOptions | null {
     if ((word === 'NX' || word === 'XX') && (options.condition ?? word) === word) options.condition = word
     else if (word === 'GET') options.wantsOld = true
     else if (word === 'KEEPTTL' && options.expiry === null) options.keepsExpiry = true
-    else if (expiryUnits.includes(word) && amount !== undefined && options.expiry === null && !options.keepsExpiry) {
+    else if (
+      expiryUnits.includes(word) &&
+      amount !== undefined &&
+      (options.expiry?.unit ?? word) === word &&
+      !options.keepsExpiry
+    ) {
       options.expiry = { unit: word, amount }
       i++
     } else return null
