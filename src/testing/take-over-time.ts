@@ -29,6 +29,13 @@ export interface VirtualTime {
    * @param ms 0 or more
    */
   advance(ms: number): Promise<void>
+  /**
+   * Lets time pass until the promise has settled: what a program waits for while time stands still may need timers, a client's `connect()` for one.
+   * @param limitMs at most so many virtual milliseconds; default an hour
+   * @returns what the promise gives
+   * @throws what the promise gives, or Error when it has not settled within the limit
+   */
+  until<Result>(promise: Promise<Result>, limitMs?: number): Promise<Result>
   /** Lets everything come to rest that needs no time. */
   settle(): Promise<void>
   /** Gives time back. Timers that still wait go on in real time. */
@@ -54,7 +61,7 @@ export function takeOverTime(options: TakeOverTimeOptions = {}): VirtualTime {
 
   const clock = new VirtualClock()
   const rest = new Rest()
-  const real = { setTimeout, setInterval }
+  const real = setTimeout
   const restore = install(clock, seed)
   let isReleased = false
 
@@ -78,27 +85,52 @@ export function takeOverTime(options: TakeOverTimeOptions = {}): VirtualTime {
         throw new SlotwiseError('SLOTWISE_INVALID_ARGUMENT', 'milliseconds to advance by must be 0 or more')
       await advance(clock, clock.elapsedMs + ms, () => rest.reached(restLimitMs))
     },
+    until: (promise, limitMs = 3_600_000) => until(clock, promise, limitMs, () => rest.reached(restLimitMs)),
     settle: () => rest.reached(restLimitMs),
     release,
     [Symbol.dispose]: release,
   }
 }
 
-async function advance(clock: VirtualClock, until: number, settle: () => Promise<void>): Promise<void> {
+type Settle = () => Promise<void>
+
+async function advance(clock: VirtualClock, time: number, settle: Settle): Promise<void> {
   await settle()
-  for (;;) {
-    const due = clock.nextDueAt
-    if (due === null || due > until) break
-    clock.elapsedMs = Math.max(clock.elapsedMs, due)
-    // All that are due at one time belong to one turn, as in Node.js; what they schedule for later waits for its own.
-    for (let timer = clock.takeDue(due); timer !== null; timer = clock.takeDue(due)) {
-      timer.fire()
-      await undefined
-    }
-    await settle()
+  for (let due = clock.nextDueAt; due !== null && due <= time; due = clock.nextDueAt) await step(clock, due, settle)
+  clock.elapsedMs = time
+  await settle()
+}
+
+/** Runs all timers that are due at one time: they belong to one turn, as in Node.js. */
+async function step(clock: VirtualClock, due: number, settle: Settle): Promise<void> {
+  clock.elapsedMs = Math.max(clock.elapsedMs, due)
+  for (let timer = clock.takeDue(due); timer !== null; timer = clock.takeDue(due)) {
+    timer.fire()
+    await undefined
   }
-  clock.elapsedMs = until
   await settle()
+}
+
+async function until<Result>(
+  clock: VirtualClock,
+  promise: Promise<Result>,
+  limitMs: number,
+  settle: Settle,
+): Promise<Result> {
+  const limit = clock.elapsedMs + limitMs
+  let isSettled = false
+  const onSettled = () => {
+    isSettled = true
+  }
+  promise.then(onSettled, onSettled)
+  await settle()
+  while (!isSettled) {
+    const due = clock.nextDueAt
+    if (due === null) throw new Error('the promise has not settled, and no timer waits that could make it')
+    if (due > limit) throw new Error(`the promise has not settled within ${limitMs} ms`)
+    await step(clock, due, settle)
+  }
+  return promise
 }
 
 /** Puts the virtual functions in place; gives what puts the real ones back. */
@@ -155,7 +187,7 @@ function replace(target: object, name: string, value: unknown): () => void {
 }
 
 /** What still waits goes on in real time, with what was left of its delay. */
-function handOver(clock: VirtualClock, real: { setTimeout: typeof setTimeout; setInterval: typeof setInterval }): void {
+function handOver(clock: VirtualClock, real: typeof setTimeout): void {
   for (const timer of clock.takeAll()) {
     const left = Math.max(1, timer.dueAt - clock.elapsedMs)
     const go = () => {
@@ -164,7 +196,7 @@ function handOver(clock: VirtualClock, real: { setTimeout: typeof setTimeout; se
       if (timer.repeats) start(timer.delayMs)
     }
     const start = (ms: number) => {
-      const handle = real.setTimeout(go, ms)
+      const handle = real(go, ms)
       if (!timer.hasRef()) handle.unref()
     }
     start(left)
