@@ -30,7 +30,7 @@ export class FakeConnection {
   #text = ''
   #isReading = false
 
-  /** @internal */
+  /** Made by its server. */
   constructor(socket: Socket, id: number, isAuthenticated: boolean, owner: ConnectionOwner) {
     this.socket = socket
     this.#owner = owner

@@ -32,7 +32,7 @@ export class FakeNode extends FakeServer {
   readonly #owner: NodeOwner
   #isReplicating = true
 
-  /** @internal */
+  /** Made by its cluster. */
   constructor(id: string, options: FakeServerOptions, owner: NodeOwner) {
     super(options, hostFor(options))
     this.id = id

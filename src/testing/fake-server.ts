@@ -37,7 +37,7 @@ export interface FakeServerOptions {
   username?: string
   /** 2 for a server that does not know HELLO. Default 3. */
   maxProtocol?: 2 | 3
-  /** How many of the commands received last are kept in `commands`. Default 10,000. */
+  /** How many of the commands received last are kept in `commands`, at least; 0 for none. Default 10,000. */
   keptCommands?: number
 }
 
@@ -74,7 +74,7 @@ export class FakeServer {
   #listener: Server | null = null
   #port = 0
 
-  /** @internal */
+  /** See {@link start}. */
   protected constructor(options: FakeServerOptions, host: ServerHost) {
     this.handler = options.handler ?? (() => undefined)
     this.host = host
@@ -126,7 +126,7 @@ export class FakeServer {
     return [...this.#connections]
   }
 
-  /** Commands received so far, handshakes included, names in upper case; the last 10,000 (`keptCommands`). */
+  /** Commands received so far, handshakes included, names in upper case; the last 10,000 (`keptCommands`) at least. */
   get commands(): readonly string[][] {
     return this.#commands
   }
@@ -300,9 +300,10 @@ export class FakeServer {
       const both = `${name} ${subcommand?.toUpperCase()}`
       this.#counts.set(both, (this.#counts.get(both) ?? 0) + 1)
     }
-    this.#commands.push(command)
+    const kept = this.#keptCommands
+    if (kept > 0) this.#commands.push(command)
     // Forgotten in halves, so that forgetting costs little.
-    if (this.#commands.length > 2 * this.#keptCommands) this.#commands = this.#commands.slice(-this.#keptCommands)
+    if (this.#commands.length > 2 * kept) this.#commands = this.#commands.slice(-kept)
     return command
   }
 

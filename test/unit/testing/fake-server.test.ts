@@ -145,6 +145,9 @@ describe('what it has seen', () => {
       ['CLIENT', 'id'],
     ])
     expect([server.count('ECHO'), server.count('CLIENT ID'), server.open, server.accepted]).toEqual([23, 1, 1, 1])
+    const forgetful = await start({ keptCommands: 0 })
+    await (await peer(forgetful)).ask([['PING'], ['PING']])
+    expect([forgetful.commands, forgetful.count('PING')]).toEqual([[], 2])
     server.forget()
     expect([server.count('ECHO'), server.commands]).toEqual([0, []])
   })
