@@ -42,3 +42,10 @@ it('replica-reads', async () => {
   }, 20_000)
   expect(await run('replica-reads')).toBe('read from replicas: yes\n')
 })
+
+it('testing', async () => {
+  expect(await run('testing')).toBe(
+    'asked at once: SLOTWISE_QUEUE_EXPIRED\nasked after 12 s: paid\nafter the slots have moved: sent\n' +
+      'the handler says: scripted, the server: null\nGET was asked 2 times on 1 connection\n',
+  )
+})
