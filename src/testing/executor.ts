@@ -20,11 +20,12 @@ const withoutAuth = ['auth', 'hello', 'quit', 'reset']
 /** Runs one command of a session. */
 export function execute(host: Host, session: Session, words: readonly string[]): Answer {
   const found = lookUp(host, words)
-  const answer = found instanceof Failure ? refuse(session, found) : dispatch(host, session, found, words)
-  if (!(found instanceof Failure)) session.lastCommand = found.spec.name
+  const name = found instanceof Failure ? '' : found.spec.name
+  if (name !== '') session.lastCommand = name
   session.lastAt = Date.now()
+  const answer = found instanceof Failure ? refuse(session, found) : dispatch(host, session, found, words)
   // ASKING is for one command, or for one transaction.
-  if (session.queue === null && session.lastCommand !== 'asking') session.asking = false
+  if (session.queue === null && name !== 'asking') session.asking = false
   host.keyspace(session.database).serveWaiters(session.lastAt)
   return answer
 }

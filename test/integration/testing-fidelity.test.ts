@@ -152,4 +152,108 @@ describe('a fake server and a real one', () => {
       { numRuns: 300 },
     )
   })
+
+  it.each([2, 3] as const)('say the same to subscribers, with RESP%i', async protocol => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(subscriberCommand, { minLength: 1, maxLength: 12 }), async sent => {
+        const ask = async (port: number) => {
+          const peer = await RawPeer.connect(port, protocol)
+          peer.say([...sent, ['QUIT']])
+          return withoutOrder(await peer.hearAll())
+        }
+        const [expected, actual] = await Promise.all([ask(real.port), ask(fake.port)])
+        expect(actual).toEqual(expected)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it.each([2, 3] as const)('serve those who wait for lists in the same way, with RESP%i', async protocol => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(blocking, { minLength: 1, maxLength: 4 }),
+        fc.array(feeding, { maxLength: 8 }),
+        async (waits, feeds) => {
+          const play = async ({ port }: { port: number }) => {
+            const [feeder, admin] = await Promise.all([RawPeer.connect(port), RawPeer.connect(port)])
+            const peers: RawPeer[] = []
+            try {
+              await feeder.ask([['FLUSHALL']])
+              for (const [i, words] of waits.entries()) {
+                const peer = await RawPeer.connect(port, protocol)
+                peers.push(peer)
+                peer.say([words, ['ECHO', 'behind it']])
+                // Who comes first is served first: the server has to have them in this order.
+                await until(async () =>
+                  String(await admin.ask([['INFO', 'clients']])).includes(`blocked_clients:${i + 1}`),
+                )
+              }
+              const fed = await feeder.ask(feeds)
+              const ids =
+                String(await admin.ask([['CLIENT', 'LIST']])).match(/(?<=\bid=)\d+(?=[^\n]*cmd=b[lr]pop)/g) ?? []
+              const woken = await admin.ask(ids.map(id => ['CLIENT', 'UNBLOCK', id]))
+              const replies = await Promise.all(peers.map(peer => peer.hear(2)))
+              return { fed, woken, replies, left: comparable([['KEYS']], await admin.ask([['KEYS', '*']])) }
+            } finally {
+              for (const peer of [feeder, admin, ...peers]) peer.close()
+            }
+          }
+          expect(await play(fake)).toEqual(await play(real))
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
 })
+
+/** Whoever leaves everything at once is told in any order, and so is whoever has several patterns that match. */
+function withoutOrder(replies: readonly unknown[]): unknown {
+  const left: unknown[] = []
+  const rest = replies.map(reply => {
+    if (!Array.isArray(reply) || !/unsubscribe$|pmessage$/.test(String(reply[1]))) return reply
+    left.push(`${reply[1]} ${reply[2]}`)
+    return [reply[0], reply[1], ...reply.slice(3)]
+  })
+  return { rest, left: left.sort() }
+}
+
+const channels = fc.array(fc.constantFrom('a', 'b', 'ab'), { minLength: 1, maxLength: 3 })
+const patterns = fc.array(fc.constantFrom('a*', '?', '[ab]', 'ab'), { minLength: 1, maxLength: 2 })
+const subscriberCommand: fc.Arbitrary<readonly string[]> = fc.oneof(
+  channels.map(names => ['SUBSCRIBE', ...names]),
+  channels.map(names => ['SSUBSCRIBE', ...names]),
+  patterns.map(names => ['PSUBSCRIBE', ...names]),
+  channels.map(names => ['UNSUBSCRIBE', ...names]),
+  channels.map(names => ['SUNSUBSCRIBE', ...names]),
+  patterns.map(names => ['PUNSUBSCRIBE', ...names]),
+  fc.constantFrom(
+    ['UNSUBSCRIBE'],
+    ['PUNSUBSCRIBE'],
+    ['SUNSUBSCRIBE'],
+    ['PING'],
+    ['PING', 'x'],
+    ['GET', 'k'],
+    ['RESET'],
+  ),
+  fc.constantFrom('a', 'b', 'ab').map(name => ['PUBLISH', name, 'hello']),
+  fc.constantFrom('a', 'b').map(name => ['SPUBLISH', name, 'hello']),
+)
+const blocking = fc
+  .tuple(fc.constantFrom('BLPOP', 'BRPOP'), fc.array(key, { minLength: 1, maxLength: 3 }))
+  .map(([name, names]) => [name, ...names, '0'])
+const feeding: fc.Arbitrary<readonly string[]> = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom('LPUSH', 'RPUSH'),
+      key,
+      fc.array(fc.constantFrom('1', '2', '3'), { minLength: 1, maxLength: 3 }),
+    )
+    .map(([name, list, elements]) => [name, list, ...elements]),
+  key.map(list => ['SADD', list, 'member']),
+  key.map(list => ['DEL', list]),
+  fc.constantFrom(['MULTI'], ['EXEC'], ['RPUSHX', 'a', 'x']),
+)
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue()));
+}

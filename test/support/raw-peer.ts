@@ -60,6 +60,21 @@ export class RawPeer {
     return replies
   }
 
+  /** All replies until the other side closes. */
+  async hearAll(): Promise<RawReply[]> {
+    while (!this.#socket.destroyed) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    const replies: RawReply[] = []
+    for (let read = readReply(this.#text, 0); read !== null; read = readReply(this.#text, 0)) {
+      replies.push(read.reply)
+      this.#text = this.#text.slice(read.end)
+    }
+    return replies
+  }
+
   close(): void {
     this.#socket.destroy()
   }
