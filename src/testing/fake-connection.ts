@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { type Answer, encodeAnswer, Failure, Rendered, Several } from './answer.js'
 import { CommandReader } from './command-reader.js'
+import { loopback, pairKey, type ServerEnd } from './loopback.js'
 import { type Faults, Outgoing } from './outgoing.js'
 import { Session } from './session.js'
 import { silence } from './wire.js'
@@ -18,11 +19,13 @@ export interface ConnectionOwner {
   onClosed(connection: FakeConnection): void
 }
 
-export class FakeConnection {
+export class FakeConnection implements ServerEnd {
   /** @internal */
   readonly session: Session
   /** @internal */
   readonly socket: Socket
+  /** @internal */
+  readonly pairKey: number
   readonly #owner: ConnectionOwner
   readonly #outgoing: Outgoing
   readonly #reader = new CommandReader()
@@ -34,7 +37,8 @@ export class FakeConnection {
   constructor(socket: Socket, id: number, isAuthenticated: boolean, owner: ConnectionOwner) {
     this.socket = socket
     this.#owner = owner
-    this.#outgoing = new Outgoing(socket, owner.faults)
+    this.pairKey = pairKey(socket.remotePort, socket.localPort)
+    this.#outgoing = new Outgoing(socket, owner.faults, () => loopback.touched(this))
     const peer = {
       address: `${socket.remoteAddress}:${socket.remotePort}`,
       localAddress: `${socket.localAddress}:${socket.localPort}`,
@@ -44,10 +48,17 @@ export class FakeConnection {
     socket.on('error', () => undefined)
     socket.on('close', () => this.#onClose())
     socket.on('data', chunk => {
+      loopback.touched(this)
       this.#reader.append(chunk)
       this.#read()
     })
     if (owner.faults.frozen) socket.pause()
+    loopback.opened(this)
+  }
+
+  /** @internal */
+  get isFrozen(): boolean {
+    return this.#owner.faults.frozen
   }
 
   /** Its number, as CLIENT ID tells it. */
@@ -144,6 +155,7 @@ export class FakeConnection {
   }
 
   #onClose(): void {
+    loopback.closed(this)
     this.#outgoing.stop()
     this.session.end()
     this.#owner.onClosed(this)

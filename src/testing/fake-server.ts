@@ -9,7 +9,7 @@ import { SlotwiseError } from '../errors.js'
 import { type Answer, Failure, Pairs, Simple } from './answer.js'
 import { execute, readable } from './executor.js'
 import { FakeConnection } from './fake-connection.js'
-import { addServer, removeServer } from './loopback.js'
+import { loopback } from './loopback.js'
 import type { Faults } from './outgoing.js'
 import { ServerHost } from './server-host.js'
 import { silence } from './wire.js'
@@ -225,7 +225,6 @@ export class FakeServer {
     const listener = this.#listener
     if (listener === null) return
     this.#listener = null
-    removeServer(this)
     const closed = new Promise(resolve => listener.close(resolve))
     this.resetAll()
     await closed
@@ -246,7 +245,6 @@ export class FakeServer {
     this.thaw()
     const listener = this.#listener
     this.#listener = null
-    removeServer(this)
     this.cutAll()
     if (listener !== null) await new Promise(resolve => listener.close(resolve))
   }
@@ -257,13 +255,13 @@ export class FakeServer {
 
   /** @internal */
   async listen(): Promise<void> {
+    loopback.watch()
     const listener = createServer(socket => this.#accept(socket))
     listener.listen(this.#port, '127.0.0.1')
     await once(listener, 'listening')
     this.#listener = listener
     this.#port = (listener.address() as { port: number }).port
     this.host.port = this.#port
-    addServer(this)
   }
 
   #accept(socket: Socket): void {

@@ -28,26 +28,34 @@ interface Piece {
 export class Outgoing {
   readonly #socket: Socket
   readonly #faults: Faults
+  readonly #onWrite: () => void
   #queue: Piece[] = []
   #timer: NodeJS.Timeout | null = null
   #isDripping = false
   #endsAfterwards = false
   #isStopped = false
 
-  constructor(socket: Socket, faults: Faults) {
+  /** @param onWrite called whenever bytes have been given to the socket */
+  constructor(socket: Socket, faults: Faults, onWrite: () => void) {
     this.#socket = socket
     this.#faults = faults
+    this.#onWrite = onWrite
   }
 
   write(bytes: Buffer): void {
     if (this.#isStopped || this.#endsAfterwards || !this.#socket.writable) return
     const { frozen, byteByByte, delayMs } = this.#faults
     if (!frozen && !byteByByte && delayMs === 0 && this.#queue.length === 0) {
-      this.#socket.write(bytes)
+      this.#send(bytes)
       return
     }
     this.#queue.push({ bytes, dueAt: performance.now() + delayMs })
     this.pump()
+  }
+
+  #send(bytes: Buffer): void {
+    this.#socket.write(bytes)
+    this.#onWrite()
   }
 
   /** Closes in the ordinary way (FIN) once everything has been sent. */
@@ -73,7 +81,7 @@ export class Outgoing {
         this.#drip(bytes)
         return
       }
-      this.#socket.write(bytes)
+      this.#send(bytes)
     }
     if (this.#endsAfterwards) this.#socket.end()
   }
@@ -85,7 +93,7 @@ export class Outgoing {
     const next = () => {
       if (this.#isStopped || this.#socket.destroyed) return
       if (sent < bytes.length) {
-        this.#socket.write(bytes.subarray(sent, ++sent))
+        this.#send(bytes.subarray(sent, ++sent))
         setImmediate(next)
         return
       }

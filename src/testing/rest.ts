@@ -1,34 +1,22 @@
 // Rest: whether anything is still on its way between this process's sockets and the fake servers in it.
-// Owns    a subscription to the sockets that this process opens, while it watches.
-// Born    by watchLoopback().
-// Dies    by stop().
-//
-// Both ends of every connection are in this process, so what one end has written and the other has not read can be counted.
+// Owns    which client belongs to which connection of a server, as far as found out.
+// Born    by takeOverTime().
+// Dies    with it; it holds no resource.
+// Holds   both ends of every connection are in this process, so what one end has written and the other has not read can be counted.
 
-import diagnostics from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
-import { runningServers } from './loopback.js'
+import { loopback, pairKey, type ServerEnd } from './loopback.js'
 
 /** Turns of the event loop in which nothing moves, after which nothing will: what a program does by setImmediate() takes one or two. */
 const quietTurns = 4
 
-/** Node.js tells of each socket it makes for a client. */
-const channel = 'net.client.socket'
-
 /** Real time, kept from before anybody takes it over. */
 const realNow = performance.now.bind(performance)
 
-export class Rest {
-  readonly #clients = new Set<Socket>()
-  readonly #onSocket = (message: unknown): void => {
-    const { socket } = message as { socket: Socket }
-    this.#clients.add(socket)
-    socket.once('close', () => this.#clients.delete(socket))
-  }
+const nextTurn = () => new Promise<void>(resolve => setImmediate(resolve))
 
-  constructor() {
-    diagnostics.subscribe(channel, this.#onSocket)
-  }
+export class Rest {
+  readonly #clientOf = new WeakMap<ServerEnd, Socket>()
 
   /**
    * Waits until nothing moves: no bytes between clients and fake servers, no connection being opened or closed, and nothing that follows from them.
@@ -36,46 +24,50 @@ export class Rest {
    */
   async reached(limitMs: number): Promise<void> {
     const startedAt = realNow()
-    let before = ''
+    let seen = -1
     for (let quiet = 0; quiet < quietTurns; ) {
-      await new Promise(resolve => setImmediate(resolve))
-      const seen = this.#look()
-      quiet = seen.isSettled && seen.signature === before ? quiet + 1 : 0
-      before = seen.signature
-      if (quiet === 0 && realNow() - startedAt > limitMs) {
-        throw new Error(`connections did not come to rest within ${limitMs} ms: ${seen.signature}`)
+      await nextTurn()
+      const now = loopback.events
+      const isStill = now === seen && !this.#isOpening() && this.#isAllRead()
+      quiet = isStill ? quiet + 1 : 0
+      seen = now
+      if (!isStill && realNow() - startedAt > limitMs) {
+        throw new Error(`connections did not come to rest within ${limitMs} ms; ${loopback.busyCount} are busy`)
       }
     }
   }
 
-  /** What has been written and read so far, and whether one equals the other. */
-  #look(): { isSettled: boolean; signature: string } {
-    const peers = new Map<number, { socket: Socket; isFrozen: boolean }>()
-    let [sent, received, isSettled] = [0, 0, true]
-    for (const server of runningServers()) {
-      for (const { socket } of server.connections) {
-        if (socket.remotePort !== undefined) peers.set(socket.remotePort, { socket, isFrozen: server.isFrozen })
-        sent += socket.bytesWritten
-        received += socket.bytesRead
-      }
-    }
-    for (const client of this.#clients) {
-      sent += client.bytesWritten
-      received += client.bytesRead
-      if (client.connecting) isSettled = false
-      const peer = peers.get(client.localPort ?? 0)
-      if (peer === undefined) continue
-      peers.delete(client.localPort ?? 0)
-      const { socket, isFrozen } = peer
-      if (!isFrozen && client.bytesWritten !== socket.bytesRead) isSettled = false
-      if (client.bytesRead !== socket.bytesWritten && !client.isPaused()) isSettled = false
-      if (client.destroyed || socket.destroyed || socket.writableEnded) isSettled = false
-    }
-    const signature = `${this.#clients.size} clients, ${peers.size} unpaired, ${sent} sent, ${received} received`
-    return { isSettled, signature }
+  #isOpening(): boolean {
+    for (const client of loopback.clients) if (client.connecting) return true
+    return false
   }
 
-  stop(): void {
-    diagnostics.unsubscribe(channel, this.#onSocket)
+  /** Looks at those connections only on which something has happened. */
+  #isAllRead(): boolean {
+    for (const end of loopback.busy) if (this.#isQuiet(end)) loopback.quiet(end)
+    return loopback.busyCount === 0
+  }
+
+  #isQuiet(end: ServerEnd): boolean {
+    const client = this.#clientEnd(end)
+    // A client in another process: nothing is known of it.
+    if (client === undefined) return true
+    const { socket, isFrozen } = end
+    // It neither reads nor hears that the client has gone, until it thaws.
+    if (isFrozen) return client.destroyed || client.bytesRead === socket.bytesWritten
+    if (client.destroyed || socket.destroyed || socket.writableEnded) return false
+    return client.bytesWritten === socket.bytesRead && (client.isPaused() || client.bytesRead === socket.bytesWritten)
+  }
+
+  #clientEnd(end: ServerEnd): Socket | undefined {
+    let client = this.#clientOf.get(end)
+    if (client === undefined) {
+      for (const each of loopback.clients) {
+        const other = loopback.endOf(pairKey(each.localPort, each.remotePort))
+        if (other !== undefined) this.#clientOf.set(other, each)
+      }
+      client = this.#clientOf.get(end)
+    }
+    return client
   }
 }

@@ -70,7 +70,6 @@ export function takeOverTime(options: TakeOverTimeOptions = {}): VirtualTime {
     isReleased = true
     isTaken = false
     restore()
-    rest.stop()
     handOver(clock, real)
   }
   return {

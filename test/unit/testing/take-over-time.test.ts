@@ -204,6 +204,48 @@ describe('clients and fake servers under it', () => {
     expect(await popped).toEqual([null, 600_000])
   })
 
+  it.each(['mute', 'frozen'])(
+    'a server that is %s is given up after the limit of silence, and dialled again',
+    async how => {
+      const server = kept(await FakeServer.start())
+      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000 }))
+      await client.execute('PING')
+      const taken = take()
+      if (how === 'mute') server.mute = true
+      else server.freeze()
+      let outcome = 'waits'
+      const call = client.execute('INCR', ['k']).catch(error => {
+        outcome = error.code
+      })
+      await taken.advance(1900)
+      expect(outcome).toBe('waits')
+      await taken.advance(1000)
+      await call
+      expect(outcome).toBe('SLOTWISE_CONNECTION_LOST')
+      await taken.advance(60_000)
+      expect(server.accepted).toBeGreaterThan(2)
+      server.mute = false
+      server.thaw()
+      expect(await taken.until(client.execute('GET', ['k2']))).toBeNull()
+      await taken.until(client.close())
+    },
+  )
+
+  it('the map is compared with the cluster once a minute', async () => {
+    const cluster = kept(await FakeCluster.start())
+    const taken = take()
+    const client = kept(createClient({ cluster: cluster.addresses }))
+    await taken.until(client.connect())
+    const asked = () => cluster.nodes.reduce((sum, node) => sum + node.count('CLUSTER SLOTS'), 0)
+    const before = asked()
+    await taken.advance(50_000)
+    expect(asked()).toBe(before)
+    await taken.advance(600_000)
+    expect(asked() - before).toBeGreaterThanOrEqual(9)
+    expect(asked() - before).toBeLessThanOrEqual(12)
+    await taken.until(client.close())
+  })
+
   it('keys expire', async () => {
     const server = kept(await FakeServer.start())
     const taken = take()
