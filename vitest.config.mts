@@ -2,7 +2,11 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
-const alias = { 'slotwise/core': path('./src/core.ts'), slotwise: path('./src/index.ts') }
+const alias = {
+  'slotwise/core': path('./src/core.ts'),
+  'slotwise/testing': path('./src/testing.ts'),
+  slotwise: path('./src/index.ts'),
+}
 
 export default defineConfig({
   resolve: { alias },

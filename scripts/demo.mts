@@ -5,19 +5,21 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { type DemoCluster, FakeDemoCluster } from './demo-fake.mjs'
 import type { Order, Report, Sample } from './demo-load.mjs'
 import { Screen } from './demo-screen.mjs'
 import { LocalCluster } from './local-cluster.mjs'
 import { findRedisServer } from './redis-server.mjs'
 
-const help = `npm run demo [-- --help]
+const help = `npm run demo [-- --fake] [-- --help]
 
 Starts a Redis Cluster of 3 primaries and 3 replicas on 127.0.0.1, drives a mixed load through slotwise, kills every
 node while the load goes on, starts them again, and does it twice, the second time at four times the rate. Takes less than
 a minute and ends with "demo: OK …" (exit status 0) or "demo: FAILED …" (1).
 
-Needs redis-server. If it is missing, Debian's package is installed through apt-get where that is allowed; name
-another one with REDIS_SERVER=/path/to/redis-server.
+Uses redis-server. If it is missing, Debian's package is installed through apt-get where that is allowed; name
+another one with REDIS_SERVER=/path/to/redis-server. Where none can be had, and with --fake, the nodes are fake
+servers of slotwise/testing: connections are real, Redis is not.
 `
 
 /** Every node is killed in the middle of a round; the rounds differ only in the rate of the load. */
@@ -92,7 +94,7 @@ class Load {
 }
 
 /** One outage: kill all, wait, start all, until the client serves again; with what it showed. */
-async function outage(round: number, load: Load, cluster: LocalCluster, screen: Screen): Promise<Outage> {
+async function outage(round: number, load: Load, cluster: DemoCluster, screen: Screen): Promise<Outage> {
   const { opsPerSec, outageMs } = rounds[round] as (typeof rounds)[number]
   screen.phase(`steady ${opsPerSec}/s`)
   load.tell({ kind: 'rate', opsPerSec })
@@ -130,7 +132,7 @@ async function outage(round: number, load: Load, cluster: LocalCluster, screen: 
 }
 
 /** What the primaries themselves hold, asked without slotwise. */
-async function readFromServers(cluster: LocalCluster, keys: string[]): Promise<Map<string, string>> {
+async function readFromServers(cluster: DemoCluster, keys: string[]): Promise<Map<string, string>> {
   const served = new Map<string, string>()
   const wanted = new Set(keys)
   for (const server of await cluster.primaries()) {
@@ -141,7 +143,7 @@ async function readFromServers(cluster: LocalCluster, keys: string[]): Promise<M
   return served
 }
 
-async function run(screen: Screen, cluster: LocalCluster, load: Load): Promise<string[]> {
+async function run(screen: Screen, cluster: DemoCluster, load: Load): Promise<string[]> {
   await load.next('ready', 10_000)
   screen.phase('warming up')
   load.tell({ kind: 'rate', opsPerSec: (rounds[0] as (typeof rounds)[number]).opsPerSec })
@@ -192,16 +194,20 @@ function megabytes(bytes: number): string {
   return (bytes / 1048576).toFixed(1)
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
-  if (values.help === true) {
-    process.stdout.write(help)
-    return
+/** Null when there is a redis-server now, else why there is none. One that was named and is not there is an error. */
+async function whyNoServer(): Promise<string | null> {
+  try {
+    await findRedisServer({ install: true, log: line => process.stdout.write(`${line}\n`) })
+    return null
+  } catch (error) {
+    if ((process.env.REDIS_SERVER ?? '') !== '') throw error
+    return (error as Error).message
   }
-  const startedAt = performance.now()
-  await findRedisServer({ install: true, log: line => process.stdout.write(`${line}\n`) })
+}
+
+function startReal(): Promise<LocalCluster> {
   process.stdout.write('Starting 6 redis-server processes on 127.0.0.1 …\n')
-  await using cluster = await LocalCluster.start({
+  return LocalCluster.start({
     primaries: 3,
     replicasPerPrimary: 1,
     nodeTimeoutMs: 2000,
@@ -210,6 +216,27 @@ async function main(): Promise<void> {
     config: { appendfsync: 'no' },
     onProgress: line => process.stdout.write(`  ${line}\n`),
   })
+}
+
+async function startFake(why: string): Promise<FakeDemoCluster> {
+  const cluster = await FakeDemoCluster.start()
+  process.stdout.write(
+    `NO REAL REDIS: ${why}.\n` +
+      'The demo runs on 6 FAKE servers of slotwise/testing in this process: connections, outages and the client are real,\n' +
+      'what the servers do is played. Figures of speed say nothing about Redis.\n',
+  )
+  return cluster
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, fake: { type: 'boolean' } } })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return
+  }
+  const startedAt = performance.now()
+  const noServer = values.fake === true ? 'as you asked for' : await whyNoServer()
+  await using cluster = noServer === null ? await startReal() : await startFake(noServer)
   const screen = new Screen()
   const load = new Load(cluster.addresses, screen)
   let problems: string[]
@@ -221,7 +248,9 @@ async function main(): Promise<void> {
     load.kill()
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
-  if (problems.length === 0) process.stdout.write(`demo: OK (${rounds.length} outages survived, ${seconds} s)\n`)
+  const where = noServer === null ? '' : ', on FAKE servers'
+  if (problems.length === 0)
+    process.stdout.write(`demo: OK (${rounds.length} outages survived, ${seconds} s${where})\n`)
   else process.stdout.write(`demo: FAILED: ${problems.join('; ')}\n`)
   process.exitCode = problems.length === 0 ? 0 : 1
 }

@@ -25,8 +25,8 @@ export interface RefreshedNode {
 
 /** `slotwise:refresh`: a round of asking who serves which slots has ended. */
 export interface RefreshMessage extends FromClient {
-  /** What it was rung for: calls that could not be served, redirects, or the period. */
-  trigger: 'urgent' | 'redirect' | 'period'
+  /** What it was rung for: calls that wait for somebody to serve them, answers that should not be, redirects, or the period. */
+  trigger: 'waiting' | 'urgent' | 'redirect' | 'period'
   asked: readonly RefreshedNode[]
   durationMs: number
   outcome: 'unchanged' | 'changed' | 'failed'

@@ -337,7 +337,7 @@ export class Engine {
       onLaneOpened: () => this.#assess(),
       onNodeLost: (node, reason) => {
         // Nobody loses a connection to a healthy server without a reason.
-        this.#refresher?.ring(node.hasWaiting ? 'urgent' : 'redirect')
+        this.#refresher?.ring(node.hasWaiting ? 'waiting' : 'redirect')
         this.#subscriptions?.onNodeLost(node)
         this.cache?.onNodeLost(node)
         this.#assess()
@@ -346,8 +346,8 @@ export class Engine {
       onDialFailed: (node, error) => {
         // Running out of sockets says nothing about the cluster.
         if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') {
-          const needed = node.hasWaiting || this.#topology.view === null
-          this.#refresher?.ring(needed ? 'urgent' : 'redirect')
+          const otherwise = this.#topology.view === null ? 'urgent' : 'redirect'
+          this.#refresher?.ring(node.hasWaiting ? 'waiting' : otherwise)
         }
         this.#assess()
         this.#observer.onDialFailed?.(node, error)
@@ -374,7 +374,7 @@ export class Engine {
     if (changed) this.#subscriptions?.onTopologyChanged()
     if (changed) this.cache?.onTopologyChanged()
     if (changed) this.#router.onMapChanged()
-    else if (this.#router.hasParked || this.#topology.hasWaiting) this.#refresher?.ring('urgent')
+    else if (this.#router.hasParked || this.#topology.hasWaiting) this.#refresher?.ring('waiting')
     this.#assess()
     if (this.#refresher?.lastError !== null) return
     this.#outage.onRefreshed()

@@ -160,7 +160,7 @@ export class Router {
     if (!this.#issuer.admit(call, this.#listener.situation)) return
     this.#issuer.startAge(call)
     this.#parked.push(call)
-    if (!this.#onHold) this.#listener.onEvidence('urgent', null)
+    if (!this.#onHold) this.#listener.onEvidence('waiting', null)
   }
 
   // ---- what comes back

@@ -15,10 +15,12 @@ import type { ClusterSource } from './source.js'
 import type { Topology } from './topology.js'
 
 /**
- * Why a newer view is wanted. `urgent` evidence (calls cannot be served) keeps to the minimum interval; `redirect` and
- * `period` evidence backs off while it goes on, because the calls concerned have been served anyway.
+ * Why a newer view is wanted, the strongest first. `waiting`: calls cannot be served. `urgent`: servers gave answers that they should not; keeps to the
+ * minimum interval. `redirect` backs off while it goes on, because the calls concerned have been served anyway.
  */
-export type Evidence = 'urgent' | 'redirect' | 'period'
+export type Evidence = 'waiting' | 'urgent' | 'redirect' | 'period'
+
+const strength: Record<Evidence, number> = { waiting: 3, urgent: 2, redirect: 1, period: 0 }
 
 export interface RefresherOptions {
   /** Between the end of a round and the start of the next, in milliseconds. */
@@ -62,7 +64,8 @@ export class TopologyRefresher {
   readonly #options: RefresherOptions
   readonly #listener: RefresherListener
   #timer: NodeJS.Timeout | null = null
-  #timerIsUrgent = false
+  /** What the timer was set for. */
+  #timerFor: Evidence = 'period'
   /** The timer is there to try another seed, not to keep rounds apart. */
   #hedging = false
   #periodTimer: NodeJS.Timeout | null = null
@@ -72,8 +75,8 @@ export class TopologyRefresher {
   #hint: Node | null = null
   #intervalMs: number
   /** Since when calls cannot be served, and when that was last said. */
-  #urgentSince = 0
-  #lastUrgentAt = -Infinity
+  #waitingSince = 0
+  #lastWaitingAt = -Infinity
   #endedAt = -Infinity
   #waiters: Waiter[] = []
   /** Nodes that gave no usable answer since there was one. */
@@ -113,17 +116,17 @@ export class TopologyRefresher {
   /** Somebody has seen evidence that the map in use is not right. `hint` is the node that said so. */
   ring(evidence: Evidence, hint: Node | null = null): void {
     if (this.#state === 'stopped') return
-    if (this.#evidence !== 'urgent') this.#evidence = evidence
-    if (evidence === 'urgent') this.#noteUrgent()
+    if (this.#evidence === null || strength[evidence] > strength[this.#evidence]) this.#evidence = evidence
+    if (evidence === 'waiting') this.#noteWaiting()
     this.#hint = hint ?? this.#hint
     if (this.#state === 'sleeping') this.#schedule()
   }
 
-  #noteUrgent(): void {
+  #noteWaiting(): void {
     const now = performance.now()
     // After a while without, it is another trouble.
-    if (now - this.#lastUrgentAt > 2 * this.#options.refreshMinIntervalMs) this.#urgentSince = now
-    this.#lastUrgentAt = now
+    if (now - this.#lastWaitingAt > 2 * this.#options.refreshMinIntervalMs) this.#waitingSince = now
+    this.#lastWaitingAt = now
   }
 
   /** A node has become usable: a round that had nobody to ask can start. */
@@ -156,31 +159,36 @@ export class TopologyRefresher {
   // ---- when
 
   #schedule(): void {
-    const urgent = this.#evidence === 'urgent'
+    const evidence = this.#evidence ?? 'period'
+    const served = strength[evidence] < strength.urgent
     if (this.#timer !== null) {
       // An urgent ring does not wait for an interval that redirects have stretched, and nothing waits out a hedge, or for
       // somebody who has not been asked yet.
-      if (!this.#hedging && !this.#hasFresh() && (this.#timerIsUrgent || !urgent)) return
+      if (!this.#hedging && !this.#hasFresh() && (served || strength[this.#timerFor] >= strength[evidence])) return
       clearTimeout(this.#timer)
     }
     this.#hedging = false
-    this.#timerIsUrgent = urgent
+    this.#timerFor = evidence
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
     const quietMs = performance.now() - this.#endedAt
     if (quietMs > refreshMaxIntervalMs) this.#intervalMs = refreshMinIntervalMs
-    const intervalMs = urgent ? this.#urgentIntervalMs() : this.#intervalMs
+    const intervalMs = served
+      ? this.#intervalMs
+      : evidence === 'waiting'
+        ? this.#waitingIntervalMs()
+        : refreshMinIntervalMs
     const restMs = (this.#hasFresh() ? 0 : intervalMs) - quietMs
     const delayMs = restMs > 0 ? restMs * (1 + Math.random() / 10) : 0
-    this.#timer = setTimeout(this.#onTimer, delayMs + this.#spreadMs(urgent))
+    this.#timer = setTimeout(this.#onTimer, delayMs + this.#spreadMs(served))
   }
 
   /**
    * Nothing tells a client that a replica has been promoted: it has to look. A hundredth of the time that calls have waited is little more, and
    * a big cluster's answer is long.
    */
-  #urgentIntervalMs(): number {
+  #waitingIntervalMs(): number {
     const { refreshMinIntervalMs, refreshUrgentIntervalMs } = this.#options
-    const forMs = performance.now() - this.#urgentSince
+    const forMs = performance.now() - this.#waitingSince
     return Math.min(refreshMinIntervalMs, Math.max(refreshUrgentIntervalMs, this.#topology.size, forMs / 100))
   }
 
@@ -188,11 +196,11 @@ export class TopologyRefresher {
    * A big cluster has many clients, and all of them see the same evidence: they are not to ask at the same moment. Who has been redirected has
    * been served, and can wait ten times as long.
    */
-  #spreadMs(urgent: boolean): number {
+  #spreadMs(served: boolean): number {
     if (this.#topology.view === null) return 0
     const { refreshMinIntervalMs, refreshMaxIntervalMs } = this.#options
     const nodes = this.#topology.size
-    const longestMs = urgent ? Math.min(nodes / 2, refreshMinIntervalMs) : Math.min(nodes * 5, refreshMaxIntervalMs)
+    const longestMs = served ? Math.min(nodes * 5, refreshMaxIntervalMs) : Math.min(nodes / 2, refreshMinIntervalMs)
     return Math.random() * longestMs
   }
 
@@ -246,7 +254,7 @@ export class TopologyRefresher {
     this.#round = round
     // Calls wait, and one node's word may not be enough.
     const outcome = await round.run(
-      evidence === 'urgent' && this.#epochs === null && this.#topology.view !== null ? 2 : 1,
+      evidence === 'waiting' && this.#epochs === null && this.#topology.view !== null ? 2 : 1,
     )
     // stop() may have come in between.
     if ((this.#state as RefresherState) === 'stopped') return

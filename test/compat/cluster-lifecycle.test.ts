@@ -1,10 +1,11 @@
 // The life of a Cluster: its statuses and events in their order, and what connect, disconnect and quit do in each of them.
 // Clusters of one node: ioredis closes once for each node, so with several of them the end would not be the last thing seen.
 
+import { bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { freePorts, type LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import { bulk, type Handler, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -43,8 +44,8 @@ function recorded(cluster: Untyped, names: string[] = [...statuses, 'refresh']):
 const namesOf = (events: unknown[][]) => events.map(([name]) => name)
 
 /** A scripted node that has all the slots; the handler goes first, and what every client asks has an answer. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
+async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+  const server = await startScripted((command, connection) => {
     const own = handler(command, connection)
     if (own !== undefined) return own
     const [name, subcommand] = command

@@ -3,11 +3,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { array, bulk, type FakeServer, type Handler } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePorts, LocalCluster } from '../../scripts/local-cluster.mjs'
 import { makeTestCertificates, type TestCertificates } from '../../scripts/local-tls.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -36,8 +37,8 @@ afterEach(async () => {
 const next = (emitter: Untyped, event: string) => new Promise<Untyped>(resolve => emitter.once(event, resolve))
 
 /** A scripted node; the handler goes first, and what every client asks has an answer. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
+async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+  const server = await startScripted((command, connection) => {
     const own = handler(command, connection)
     if (own !== undefined) return own
     const [name, subcommand] = command

@@ -1,9 +1,10 @@
 // Pipelines and transactions on a Cluster: what they take, what they give, and what they refuse.
 
+import { array, bulk, type FakeServer, type Handler, moved, silence } from 'slotwise/testing'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { freePorts } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, moved, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -403,8 +404,8 @@ describeBoth('a transaction on a Cluster', ({ Cluster, deviates }) => {
 
 describeBoth('what a Cluster pipelines', ({ Cluster, deviates }) => {
   /** A scripted node; the handler goes first, and what every client asks has an answer. */
-  async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-    const server = await ScriptedServer.start((command, connection) => {
+  async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+    const server = await startScripted((command, connection) => {
       const own = handler(command, connection)
       if (own !== undefined) return own
       const [name, subcommand] = command
@@ -417,10 +418,7 @@ describeBoth('what a Cluster pipelines', ({ Cluster, deviates }) => {
   }
 
   /** A node that has all slots, as it says, and one that has them. */
-  async function pair(
-    old: Handler,
-    young: Handler,
-  ): Promise<{ from: ScriptedServer; to: ScriptedServer; cluster: Untyped }> {
+  async function pair(old: Handler, young: Handler): Promise<{ from: FakeServer; to: FakeServer; cluster: Untyped }> {
     const [from, to] = [await scripted(old), await scripted(young)]
     from.layout = to.layout = [
       [0, 16_382, from.port],

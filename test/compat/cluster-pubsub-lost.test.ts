@@ -1,9 +1,9 @@
 // A Cluster that has lost the connection of its subscriptions, or the node, or all of them, is subscribed again.
 
+import type { FakeServer, Handler } from 'slotwise/testing'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import type { Handler, ScriptedServer } from '../support/scripted-server.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 import {
@@ -48,7 +48,7 @@ afterEach(async () => {
 })
 
 /** A scripted node with all the slots, closed after the test. */
-async function scripted(handler?: Handler): Promise<ScriptedServer> {
+async function scripted(handler?: Handler): Promise<FakeServer> {
   const server = await scriptedPubSub(handler)
   servers.push(server)
   return server

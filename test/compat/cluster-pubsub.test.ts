@@ -1,10 +1,10 @@
 // Publish and subscribe on a Cluster: counts, messages, the commands beside them, and its end.
 // What comes back after a loss is in cluster-pubsub-lost.test.ts, and shard channels are in cluster-pubsub-sharded.test.ts.
 
+import type { FakeServer } from 'slotwise/testing'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import type { ScriptedServer } from '../support/scripted-server.js'
 import { eventually, keyIn, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 import {
@@ -48,7 +48,7 @@ afterEach(async () => {
 })
 
 /** A scripted node with all the slots, closed after the test. */
-async function scripted(): Promise<ScriptedServer> {
+async function scripted(): Promise<FakeServer> {
   const server = await scriptedPubSub()
   servers.push(server)
   return server

@@ -1,9 +1,10 @@
 // What a Cluster does with MOVED, ASK, TRYAGAIN, CLUSTERDOWN and with lost connections, and when it gives up.
 
+import { array, bulk, type FakeServer, type Handler, type Layout, moved, silence } from 'slotwise/testing'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { LocalServer } from '../../scripts/local-cluster.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, type Layout, moved, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, keyIn, startLoad, useCluster } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -27,8 +28,8 @@ const next = (emitter: Untyped, event: string) => new Promise<Untyped>(resolve =
 const asksForSlots = ([name, subcommand]: string[]) => name === 'CLUSTER' && subcommand?.toUpperCase() === 'SLOTS'
 
 /** A scripted node; the handler goes first, and what every client asks has an answer. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
+async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+  const server = await startScripted((command, connection) => {
     const own = handler(command, connection)
     if (own !== undefined) return own
     const [name, subcommand] = command
@@ -48,7 +49,7 @@ const onGet =
 async function pair(
   first: Handler = () => undefined,
   second: Handler = () => undefined,
-): Promise<{ a: ScriptedServer; b: ScriptedServer; layout(next: Layout): void }> {
+): Promise<{ a: FakeServer; b: FakeServer; layout(next: Layout): void }> {
   const [a, b] = [await scripted(first), await scripted(second)]
   const layout = (next: Layout) => {
     a.layout = b.layout = next
@@ -179,7 +180,7 @@ describeBoth('MOVED', ({ Cluster, deviates }) => {
   )
 
   it('is followed through natMap', async () => {
-    const inside = (server: ScriptedServer) => `10.99.0.1:${server.port}`
+    const inside = (server: FakeServer) => `10.99.0.1:${server.port}`
     const { a, b } = await pair(onGet(() => `-MOVED 1 ${inside(b)}\r\n`))
     const hidden = (ranges: Layout) =>
       array(
@@ -621,8 +622,7 @@ describeBoth('CLUSTER SLOTS', ({ Cluster }) => {
       await scripted(),
       await scripted(([name]) => (name === 'READONLY' ? '+OK\r\n' : undefined)),
     ]
-    const entry = (server: ScriptedServer) =>
-      array([bulk('127.0.0.1'), `:${server.port}\r\n`, bulk(`id-${server.port}`)])
+    const entry = (server: FakeServer) => array([bulk('127.0.0.1'), `:${server.port}\r\n`, bulk(`id-${server.port}`)])
     const reply = array([array([':0\r\n', ':16383\r\n', entry(primary), entry(replica)])])
     for (const server of [primary, replica])
       server.handler = both(server.handler, command => (asksForSlots(command) ? reply : undefined))

@@ -2,9 +2,10 @@
 
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { bulk, type FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { bulk, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -1331,13 +1332,13 @@ describeBoth('commands', ({ Redis, module, deviates }) => {
       both: { replyMapping: 'resp3', stringNumbers: true },
     } as const
 
-    async function scripted(raw: () => string | Buffer): Promise<ScriptedServer> {
-      const fake = await ScriptedServer.start(([name]) => (name === 'GET' || name === 'HGETALL' ? raw() : undefined))
+    async function scripted(raw: () => string | Buffer): Promise<FakeServer> {
+      const fake = await startScripted(([name]) => (name === 'GET' || name === 'HGETALL' ? raw() : undefined))
       closing.push(() => fake.close())
       return fake
     }
 
-    const to = (fake: ScriptedServer, options: object = {}) =>
+    const to = (fake: FakeServer, options: object = {}) =>
       client({ host: '127.0.0.1', port: fake.port, enableReadyCheck: false, ...options })
 
     for (const byteByByte of [false, true]) {

@@ -3,10 +3,11 @@
 import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { bulk, type FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf } from '../support/clients.js'
-import { bulk, hello, ScriptedServer } from '../support/scripted-server.js'
+import { hello, startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -14,7 +15,7 @@ const started = [['connecting'], ['connect'], ['ready']]
 
 let server: LocalServer
 const clients: Untyped[] = []
-const servers: ScriptedServer[] = []
+const servers: FakeServer[] = []
 
 beforeAll(async () => {
   server = await LocalServer.start()
@@ -318,7 +319,7 @@ describeBoth('SentinelConnector', ({ module }) => {
   })
 
   it('finds the way by itself', async () => {
-    const one = await ScriptedServer.start(([name, word]) => {
+    const one = await startScripted(([name, word]) => {
       if (name === 'SENTINEL' && word === 'get-master-addr-by-name')
         return `*2\r\n${bulk('127.0.0.1')}${bulk(String(server.port))}`
       return name === 'SENTINEL' ? '*0\r\n' : undefined

@@ -2,15 +2,16 @@
 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf } from '../support/clients.js'
-import { bulk, type Handler, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
 let server: LocalServer
 const clients: Untyped[] = []
-const servers: ScriptedServer[] = []
+const servers: FakeServer[] = []
 
 beforeAll(async () => {
   server = await LocalServer.start()
@@ -30,8 +31,8 @@ function kept(redis: Untyped): Untyped {
 const next = (redis: Untyped, event: string) => new Promise<Untyped>(resolve => redis.once(event, resolve))
 
 /** What every connection needs; the handler goes first. */
-async function scripted(handler: Handler): Promise<ScriptedServer> {
-  const one = await ScriptedServer.start(
+async function scripted(handler: Handler): Promise<FakeServer> {
+  const one = await startScripted(
     (command, connection) =>
       handler(command, connection) ??
       { INFO: bulk('loading:0\r\n'), SET: '+OK\r\n', GET: bulk('value') }[command[0] as string],

@@ -1,18 +1,19 @@
 // keyPrefix: which arguments of which command it is put in front of. Told by what arrives at the server.
 
 import { once } from 'node:events'
+import type { FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
 let server: LocalServer
-let fake: ScriptedServer
+let fake: FakeServer
 
 beforeAll(async () => {
   server = await LocalServer.start()
-  fake = await ScriptedServer.start()
+  fake = await startScripted()
 })
 
 afterAll(async () => {

@@ -4,11 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { array, bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { makeTestCertificates, type TestCertificates } from '../../scripts/local-tls.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -54,8 +55,8 @@ function recorded(redis: Untyped): unknown[][] {
 const next = (redis: Untyped, event: string) => new Promise<Untyped>(resolve => redis.once(event, resolve))
 
 /** What every connection needs; the handler goes first. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const one = await ScriptedServer.start(
+async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+  const one = await startScripted(
     (command, connection) =>
       handler(command, connection) ??
       { INFO: bulk('loading:0\r\n'), READONLY: '+OK\r\n', SET: '+OK\r\n', GET: bulk('value') }[command[0] as string],
@@ -65,7 +66,7 @@ async function scripted(handler: Handler = () => undefined): Promise<ScriptedSer
 }
 
 /** The commands received, one a line; what the client calls itself is left out, but for a tag. */
-const received = (one: ScriptedServer) =>
+const received = (one: FakeServer) =>
   one.commands.map(words => words.join(' ').replace(/(?<=^CLIENT SETINFO LIB-\w+ )[\w.-]+/, '…'))
 
 const clientInfo = ['CLIENT SETINFO LIB-VER …', 'CLIENT SETINFO LIB-NAME …']
@@ -679,7 +680,7 @@ describeBoth('an error', ({ Redis }) => {
 describeBoth('a connection begins', ({ Redis, deviates }) => {
   const ownName = deviates('library-name') ? 'slotwise' : 'ioredis'
 
-  const over = (one: ScriptedServer, more: object = {}) =>
+  const over = (one: FakeServer, more: object = {}) =>
     kept(new Redis({ port: one.port, host: '127.0.0.1', retryStrategy: () => 1, ...more }))
 
   it('with HELLO, itself, and INFO', async () => {
@@ -836,7 +837,7 @@ describeBoth('a connection begins', ({ Redis, deviates }) => {
 
 describeBoth('the ready check', ({ Redis }) => {
   const loading = (seconds: number) => bulk(`# Persistence\r\nloading:1\r\nloading_eta_seconds:${seconds}\r\n`)
-  const over = (one: ScriptedServer, more: object = {}) =>
+  const over = (one: FakeServer, more: object = {}) =>
     kept(new Redis({ port: one.port, host: '127.0.0.1', retryStrategy: () => 1, ...more }))
 
   it('waits until the server has loaded', async () => {

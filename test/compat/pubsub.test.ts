@@ -1,9 +1,10 @@
 // Publish and subscribe on a standalone client: counts, messages, the subscriber mode, and what a reconnect brings back.
 
+import { array, bulk } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -444,7 +445,7 @@ describeBoth('a subscriber that reconnects', ({ Redis }) => {
 
   it('sends one SUBSCRIBE, one PSUBSCRIBE, and an SSUBSCRIBE each', async () => {
     const counts = new Map<string, number>()
-    const one = await ScriptedServer.start(([name, ...channels]) => {
+    const one = await startScripted(([name, ...channels]) => {
       if (name === 'INFO') return bulk('loading:0\r\n')
       if (!/^[PS]?S?UBSCRIBE$/.test(name!) && name !== 'SUBSCRIBE') return undefined
       counts.set(name!, 0)

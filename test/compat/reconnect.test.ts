@@ -2,10 +2,11 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterEach, expect, it, vi } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf } from '../support/clients.js'
-import { bulk, type Handler, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -43,8 +44,8 @@ function recorded(redis: Untyped): unknown[][] {
 const next = (redis: Untyped, event: string) => new Promise<Untyped>(resolve => redis.once(event, resolve))
 
 /** What every connection needs; the handler goes first. */
-async function scripted(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const one = await ScriptedServer.start(
+async function scripted(handler: Handler = () => undefined): Promise<FakeServer> {
+  const one = await startScripted(
     (command, connection) =>
       handler(command, connection) ??
       {
@@ -75,7 +76,7 @@ afterEach(() => {
 })
 
 /** The commands received, without what a connection begins with, one a line. */
-const received = (one: ScriptedServer) =>
+const received = (one: FakeServer) =>
   one.commands.filter(([name]) => !['HELLO', 'CLIENT', 'INFO'].includes(name as string)).map(words => words.join(' '))
 
 describeBoth('retryStrategy', ({ Redis }) => {
@@ -189,9 +190,9 @@ describeBoth('retryStrategy', ({ Redis }) => {
 
 describeBoth('a connection that is lost', ({ Redis }) => {
   it.each([
-    ['closed', (one: ScriptedServer) => one.cutAll()],
-    ['closed by the client’s own socket', (_: ScriptedServer, redis: Untyped) => redis.stream.destroy()],
-    ['ended by the client’s own socket', (_: ScriptedServer, redis: Untyped) => redis.stream.end()],
+    ['closed', (one: FakeServer) => one.cutAll()],
+    ['closed by the client’s own socket', (_: FakeServer, redis: Untyped) => redis.stream.destroy()],
+    ['ended by the client’s own socket', (_: FakeServer, redis: Untyped) => redis.stream.end()],
   ])('is opened again: %s', async (_, lose) => {
     const one = await scripted()
     const redis = kept(new Redis({ port: one.port, retryStrategy: () => 3 }))
@@ -349,7 +350,7 @@ describeBoth('enableOfflineQueue: false', ({ Redis }) => {
 })
 
 describeBoth('commands in flight when the connection closes', ({ Redis, deviates }) => {
-  const over = async (one: ScriptedServer, more: object = {}) => {
+  const over = async (one: FakeServer, more: object = {}) => {
     const redis = kept(new Redis({ port: one.port, retryStrategy: () => 5, ...more }))
     await next(redis, 'ready')
     return redis

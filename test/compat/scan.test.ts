@@ -2,9 +2,10 @@
 
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
+import { array, bulk, type FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { array, bulk, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
 let server: LocalServer
@@ -41,7 +42,7 @@ async function itemsOf(stream: Untyped): Promise<Untyped[]> {
 
 describeBoth('scan streams', ({ Redis, module }) => {
   let made: Untyped[] = []
-  let fakes: ScriptedServer[] = []
+  let fakes: FakeServer[] = []
   let redis: Untyped
 
   function client(options: object = {}): Untyped {
@@ -183,9 +184,9 @@ describeBoth('scan streams', ({ Redis, module }) => {
 
   describe('on the wire', () => {
     /** A server that hands out these cursors one after the other. */
-    async function cursors(...texts: string[]): Promise<{ fake: ScriptedServer; sent: () => string[][] }> {
+    async function cursors(...texts: string[]): Promise<{ fake: FakeServer; sent: () => string[][] }> {
       let asked = 0
-      const fake = await ScriptedServer.start(([name]) => {
+      const fake = await startScripted(([name]) => {
         if (!name?.endsWith('SCAN')) return undefined
         const at = asked++
         return array([bulk(texts[at % texts.length] as string), array([bulk(`item${at}`)])])
@@ -194,7 +195,7 @@ describeBoth('scan streams', ({ Redis, module }) => {
       return { fake, sent: () => fake.commands.filter(([name]) => name?.endsWith('SCAN')) }
     }
 
-    const to = (fake: ScriptedServer, options: object = {}) =>
+    const to = (fake: FakeServer, options: object = {}) =>
       client({ port: fake.port, enableReadyCheck: false, ...options })
 
     it('go on with the cursor the server gave, as text, until it is 0', async () => {

@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { bulk, type FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { bulk, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
 let server: LocalServer
@@ -30,7 +31,7 @@ const sha = (lua: string) => createHash('sha1').update(lua).digest('hex')
 
 describeBoth('scripts', ({ Redis, module }) => {
   let made: Untyped[] = []
-  let fakes: ScriptedServer[] = []
+  let fakes: FakeServer[] = []
   let redis: Untyped
 
   function client(options: object = {}): Untyped {
@@ -169,10 +170,8 @@ describeBoth('scripts', ({ Redis, module }) => {
   })
 
   describe('on the wire', () => {
-    async function scripted(
-      options: object = {},
-    ): Promise<{ fake: ScriptedServer; one: Untyped; sent: () => string[][] }> {
-      const fake = await ScriptedServer.start(([name]) => {
+    async function scripted(options: object = {}): Promise<{ fake: FakeServer; one: Untyped; sent: () => string[][] }> {
+      const fake = await startScripted(([name]) => {
         if (name === 'EVAL' || name === 'EVALSHA') return bulk('v')
         if (name === 'MULTI') return '+OK\r\n'
         return undefined

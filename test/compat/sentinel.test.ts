@@ -4,11 +4,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { array, bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { makeTestCertificates, type TestCertificates } from '../../scripts/local-tls.mjs'
 import { failureOf } from '../support/clients.js'
-import { array, bulk, type Handler, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 import { LocalSentinel, SentinelGroup } from './support/local-sentinel.js'
@@ -46,8 +47,8 @@ function recorded(redis: Untyped): unknown[][] {
 const next = (redis: Untyped, event: string) => new Promise<Untyped>(resolve => redis.once(event, resolve))
 
 /** A data server of that role that says which one it is. */
-async function dataServer(role = 'master'): Promise<ScriptedServer> {
-  const one = await ScriptedServer.start(([word]) => {
+async function dataServer(role = 'master'): Promise<FakeServer> {
+  const one = await startScripted(([word]) => {
     if (word === 'INFO') return bulk(`role:${role}\r\nloading:0\r\n`)
     return word === 'GET' ? bulk(String(one.port)) : undefined
   })
@@ -67,8 +68,8 @@ interface Known {
 }
 
 /** A sentinel that knows this, and can be told otherwise. */
-async function sentinel(known: Known, handler: Handler = () => undefined): Promise<ScriptedServer & { known: Known }> {
-  const one = await ScriptedServer.start((command, connection) => {
+async function sentinel(known: Known, handler: Handler = () => undefined): Promise<FakeServer & { known: Known }> {
+  const one = await startScripted((command, connection) => {
     const [word, question, of] = command
     const scripted = handler(command, connection)
     if (scripted !== undefined || word !== 'SENTINEL') return scripted
@@ -346,7 +347,7 @@ describeBoth('through sentinels, a client for replicas', ({ Redis }) => {
   it('prefers whom it is told to', async () => {
     const [a, b, c] = await Promise.all([dataServer('slave'), dataServer('slave'), dataServer('slave')])
     const one = await sentinel({ replicas: [a, b, c].map(({ port }) => ({ port })) })
-    const like = (server: ScriptedServer, more: object = {}) => ({ ip: host, port: String(server.port), ...more })
+    const like = (server: FakeServer, more: object = {}) => ({ ip: host, port: String(server.port), ...more })
     const foreign = { ip: '192.0.2.1', port: '1' }
     const chosen = async (preferredSlaves: unknown) => {
       const redis = through([at(one)], { preferredSlaves })

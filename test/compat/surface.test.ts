@@ -7,8 +7,9 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import type { FakeServer } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { describeBoth, implementations, type Untyped } from './support/both.js'
 
 // As a program that has the package installed would load it; slotwise finds itself by its name.
@@ -21,10 +22,10 @@ const builtFiles = readdirSync(builtFolder, { recursive: true, withFileTypes: tr
   .map(entry => relative(builtFolder, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
   .sort()
 
-let fake: ScriptedServer
+let fake: FakeServer
 
 beforeAll(async () => {
-  fake = await ScriptedServer.start(([name]) => (name === 'HELLO' || name === 'CLIENT' ? undefined : '+OK\r\n'))
+  fake = await startScripted(([name]) => (name === 'HELLO' || name === 'CLIENT' ? undefined : '+OK\r\n'))
 })
 
 afterAll(() => fake.close())

@@ -2,10 +2,11 @@
 
 import { tracingChannel } from 'node:diagnostics_channel'
 import { join } from 'node:path'
+import { bulk, type FakeServer, silence } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { freePorts, LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf } from '../support/clients.js'
-import { bulk, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
@@ -14,7 +15,7 @@ type Published = [event: string, payload: Record<string, Untyped>]
 const host = '127.0.0.1'
 let server: LocalServer
 const clients: Untyped[] = []
-const servers: ScriptedServer[] = []
+const servers: FakeServer[] = []
 let unsubscribe: (() => void)[] = []
 
 beforeAll(async () => {
@@ -193,7 +194,7 @@ describeBoth('tracing:ioredis:command', ({ Redis, deviates }) => {
   })
 
   it('is of a command that is sent again only once', async () => {
-    const one = await ScriptedServer.start(([name], connection) => {
+    const one = await startScripted(([name], connection) => {
       if (name === 'INFO') return bulk('loading:0\r\n')
       if (name !== 'GET') return undefined
       if (one.count('GET') > 1) return bulk('value')
@@ -303,7 +304,7 @@ describeBoth('arguments that are told, and those that are hidden', ({ Redis }) =
     ['NONSENSE', ['v', 'w'], ['?', '?']],
     ['SeT', ['k', 'v'], ['k', '?']],
   ])('of %s', async (name, args, told) => {
-    const one = await ScriptedServer.start(([word]) =>
+    const one = await startScripted(([word]) =>
       word === 'INFO' ? bulk('loading:0\r\n') : word === 'HELLO' ? undefined : '+OK\r\n',
     )
     servers.push(one)

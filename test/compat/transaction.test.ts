@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
-import { ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { describeBoth, type Untyped } from './support/both.js'
 
 let server: LocalServer
@@ -126,7 +126,7 @@ describeBoth('transaction', ({ Redis, module }) => {
     it('is sent at once, MULTI first and EXEC last, nothing between', async () => {
       const queued = ([name]: string[]) =>
         name === 'EXEC' ? '*2\r\n+OK\r\n$1\r\nv\r\n' : name === 'MULTI' ? '+OK\r\n' : '+QUEUED\r\n'
-      const fake = await ScriptedServer.start(command =>
+      const fake = await startScripted(command =>
         ['MULTI', 'EXEC', 'SET', 'GET', 'ECHO'].includes(command[0] as string) ? queued(command) : undefined,
       )
       try {

@@ -2,10 +2,11 @@
 
 import type { LookupFunction } from 'node:net'
 import { type ClientOptions, Engine, resolveOptions } from 'slotwise/core'
+import { array, bulk, FakeServer, silence } from 'slotwise/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freePorts, LocalCluster, type LocalServer, liveServerPids } from '../../scripts/local-cluster.mjs'
 import { codesOf, failureOf, useClients } from '../support/clients.js'
-import { array, bulk, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, keyIn } from '../support/settled.js'
 
 const test = useClients()
@@ -176,8 +177,10 @@ describe('endpoints', () => {
 describe('a seed that is a name', () => {
   it('is tried at every address that it stands for: hanging, dead, no cluster, and the one that is right', async () => {
     const { port } = nodes[0]
-    const mute = test.keep(await ScriptedServer.start(() => silence, { host: '127.0.0.7', port }))
-    const alone = test.keep(await ScriptedServer.start(() => undefined, { host: '127.0.0.8', port }))
+    const mute = test.keep(
+      await FakeServer.start({ answers: 'greetings', handler: () => silence, host: '127.0.0.7', port }),
+    )
+    const alone = test.keep(await FakeServer.start({ answers: 'greetings', host: '127.0.0.8', port }))
     const { lookup, asked } = new Names({ 'redis.test': ['127.0.0.7', '127.0.0.9', '127.0.0.8', '127.0.0.1'] })
     const client = test.client({ cluster: [`redis.test:${port}`], lookup })
     expect(await client.execute('SET', [keyIn(1), 1])).toBe('OK')
@@ -372,7 +375,7 @@ describe('CLUSTER SHARDS', () => {
       return array([array([':0\r\n', ':16383\r\n', ...rows])])
     }
     const serve = async (letter: string) =>
-      test.keep(await ScriptedServer.start(command => (command[0] === 'GET' ? bulk(letter) : answer(command))))
+      test.keep(await startScripted(command => (command[0] === 'GET' ? bulk(letter) : answer(command))))
     const [primary, replica] = [await serve('primary'), await serve('replica')] as const
     return { primary, replica, sick: (now: string) => void (health = now) }
   }

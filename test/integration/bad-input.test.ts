@@ -1,9 +1,10 @@
 // Bad input is told at once, where it was given: no promise, no call, no socket.
 
 import { type Argument, type ClientOptions, createClient } from 'slotwise/core'
+import { bulk, type FakeServer } from 'slotwise/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { failureOf, thrownBy, useClients } from '../support/clients.js'
-import { bulk, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { keyIn } from '../support/settled.js'
 
 const test = useClients()
@@ -77,10 +78,10 @@ describe('createClient() refuses', () => {
 })
 
 describe.each(['server', 'cluster'] as const)('a client of a %s', kind => {
-  let peer: ScriptedServer
+  let peer: FakeServer
 
   beforeAll(async () => {
-    peer = await ScriptedServer.start(([name]) => (name === 'SET' ? '+OK\r\n' : name === 'GET' ? bulk('v') : undefined))
+    peer = await startScripted(([name]) => (name === 'SET' ? '+OK\r\n' : name === 'GET' ? bulk('v') : undefined))
     peer.layout = [[0, 16_383, peer.port]]
   })
   afterAll(() => peer.close())

@@ -1,9 +1,10 @@
 // Broken replies: cut off, in pieces, beyond the limits, or not RESP at all.
 
 import type { Client, CommonOptions } from 'slotwise/core'
+import { array, bulk, type FakeConnection, type FakeServer, silence } from 'slotwise/testing'
 import { describe, expect, it } from 'vitest'
 import { codesOf, failureOf, useClients } from '../support/clients.js'
-import { array, bulk, type ScriptedConnection, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, expectSettled } from '../support/settled.js'
 
 const test = useClients()
@@ -11,17 +12,17 @@ const test = useClients()
 const serve = ([name]: string[]) => (name === 'GET' ? bulk('value') : name === 'SET' ? '+OK\r\n' : undefined)
 
 /** One server that is no cluster, and a client with a connection to it. */
-async function connectedSingle(options: CommonOptions = {}): Promise<{ server: ScriptedServer; client: Client }> {
-  const server = test.keep(await ScriptedServer.start(serve))
+async function connectedSingle(options: CommonOptions = {}): Promise<{ server: FakeServer; client: Client }> {
+  const server = test.keep(await startScripted(serve))
   const client = test.client({ server: server.address, backoffMaxMs: 100, ...options })
   await client.connect()
   return { server, client }
 }
 
 describe('a connection that breaks in the middle of a reply', () => {
-  const cutAt = (name: string, how: (connection: ScriptedConnection) => void) => {
+  const cutAt = (name: string, how: (connection: FakeConnection) => void) => {
     let cuts = 0
-    return (command: string[], connection: ScriptedConnection) => {
+    return (command: string[], connection: FakeConnection) => {
       if (command[0] !== name || cuts === 1) return serve(command)
       cuts++
       how(connection)
@@ -30,8 +31,8 @@ describe('a connection that breaks in the middle of a reply', () => {
   }
 
   it.each([
-    ['closed', (connection: ScriptedConnection) => connection.cut('$5\r\nval')],
-    ['reset', (connection: ScriptedConnection) => connection.reset()],
+    ['closed', (connection: FakeConnection) => connection.cut('$5\r\nval')],
+    ['reset', (connection: FakeConnection) => connection.reset()],
   ] as const)('(%s) sends reads again', async (_, how) => {
     const { server, client } = await connectedSingle()
     server.handler = cutAt('GET', how)
@@ -42,8 +43,8 @@ describe('a connection that breaks in the middle of a reply', () => {
   })
 
   it.each([
-    ['closed', (connection: ScriptedConnection) => connection.cut('+O')],
-    ['reset', (connection: ScriptedConnection) => connection.reset()],
+    ['closed', (connection: FakeConnection) => connection.cut('+O')],
+    ['reset', (connection: FakeConnection) => connection.reset()],
   ] as const)('(%s) fails writes, which the server has seen once', async (_, how) => {
     const { server, client } = await connectedSingle()
     server.handler = cutAt('SET', how)

@@ -60,3 +60,10 @@ it('observing', async () => {
     /^16384 slots, served by \d servers\n1 calls made, 1 settled; .*\n(observed dialled .*\n)+$/,
   )
 })
+
+it('testing', async () => {
+  expect(await run('testing')).toBe(
+    'asked at once: SLOTWISE_QUEUE_EXPIRED\nasked after 12 s: paid\nafter the slots have moved: sent\n' +
+      'the handler says: scripted, the server: null\nGET was asked 2 times on 1 connection\n',
+  )
+})

@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { type Client, createClient } from 'slotwise/core'
+import { bulk, type Handler } from 'slotwise/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePorts, LocalServer, liveServerPids } from '../../scripts/local-server.mjs'
 import { codesOf, failureOf, thrownBy, useClients } from '../support/clients.js'
-import { bulk, type Handler, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 
 const test = useClients()
@@ -60,7 +61,7 @@ describe('a server that says nothing', () => {
   })
 
   async function silentServer(): Promise<{ address: string }> {
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     server.mute = true
     return server
   }
@@ -87,7 +88,7 @@ describe('a server that says nothing', () => {
   }
 
   it('is usable as soon as it speaks', async () => {
-    const server = test.keep(await ScriptedServer.start(serve))
+    const server = test.keep(await startScripted(serve))
     server.mute = true
     const client = test.client({ server: server.address, connectTimeoutMs: 200, backoffMaxMs: 50 })
     const call = client.execute('GET', ['k'])
@@ -98,7 +99,7 @@ describe('a server that says nothing', () => {
   })
 
   it('and closes at once is redialled ever more slowly', async () => {
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     server.handler = (_, connection) => {
       connection.cut()
       return undefined
@@ -154,7 +155,7 @@ describe('a server that cannot be reached', () => {
 
 describe('a server without HELLO', () => {
   it('is spoken to in RESP2, on the same connection', async () => {
-    const server = test.keep(await ScriptedServer.start(beforeHello))
+    const server = test.keep(await startScripted(beforeHello))
     const client = test.client({
       server: `redis://user:secret@${server.address}/3`,
       name: 'worker',
@@ -170,7 +171,7 @@ describe('a server without HELLO', () => {
   it.each(['NOPROTO unsupported protocol version', "ERR unknown command 'HELLO'"])(
     '(%s) fails protocol 3',
     async text => {
-      const server = test.keep(await ScriptedServer.start(serve))
+      const server = test.keep(await startScripted(serve))
       server.handler = (command, connection) => (command[0] === 'HELLO' ? `-${text}\r\n` : serve(command, connection))
       const client = test.client({ server: server.address, protocol: 3, timeoutMs: 300 })
       const error = await failureOf(client.execute('GET', ['k']))
@@ -185,7 +186,7 @@ describe('a server without HELLO', () => {
   )
 
   it('is never asked for HELLO with protocol 2', async () => {
-    const server = test.keep(await ScriptedServer.start(beforeHello))
+    const server = test.keep(await startScripted(beforeHello))
     const client = test.client({ server: server.address, protocol: 2, password: 'secret', clientInfo: false })
     await client.connect()
     expect(server.commands).toEqual([['AUTH', 'secret']])
@@ -195,7 +196,7 @@ describe('a server without HELLO', () => {
 
 describe('what a connection says first', () => {
   it('is HELLO with name and credentials, CLIENT SETINFO and SELECT', async () => {
-    const server = test.keep(await ScriptedServer.start(serve))
+    const server = test.keep(await startScripted(serve))
     const client = test.client({ server: server.address, password: 'p w', username: 'u', name: 'n', database: 7 })
     await client.connect()
     expect(server.commands).toEqual([
@@ -207,7 +208,7 @@ describe('what a connection says first', () => {
   })
 
   it('may be refused as to CLIENT SETINFO, and not as to SELECT', async () => {
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     const refuse = (word: string): Handler => {
       return (command, connection) => (command.includes(word) ? '-ERR no such thing\r\n' : serve(command, connection))
     }
@@ -306,7 +307,7 @@ describe('credentials', () => {
   })
 
   it.each(['auto', 2, 3] as const)('are not shown when the server repeats them (protocol %s)', async protocol => {
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     server.handler = command => unknown(command)
     const client = test.client({ server: server.address, password: wrong, protocol, timeoutMs: 200 })
     const [called, connected] = await Promise.all([

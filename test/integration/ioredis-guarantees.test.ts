@@ -3,9 +3,10 @@
 import { createRequire } from 'node:module'
 import { createServer, type Server } from 'node:net'
 import type { Redis } from 'slotwise'
+import { bulk, type FakeServer, type Handler, silence } from 'slotwise/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../../scripts/local-server.mjs'
-import { bulk, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, socketFdsTo } from '../support/settled.js'
 
 // The root is CommonJS by hand, so that it can be a constructor: it is tested as built.
@@ -19,8 +20,8 @@ function kept(redis: Redis): Redis {
   made.push(redis)
   return redis
 }
-async function scripted(handler?: Parameters<typeof ScriptedServer.start>[0]): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
+async function scripted(handler?: Handler): Promise<FakeServer> {
+  const server = await startScripted((command, connection) => {
     const own = handler?.(command, connection)
     if (own !== undefined) return own
     return command[0] === 'INFO' ? bulk('loading:0\r\n') : command[0] === 'GET' ? bulk('value') : undefined

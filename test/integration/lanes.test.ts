@@ -1,10 +1,11 @@
 // Lanes: blocking commands and sessions have connections of their own, which nobody else waits for, and which are never left behind.
 
 import type { Client, ClientOptions } from 'slotwise/core'
+import { silence } from 'slotwise/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { LocalServer } from '../../scripts/local-server.mjs'
 import { failureOf, useClients } from '../support/clients.js'
-import { ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 
 const test = useClients()
@@ -133,7 +134,7 @@ describe('a lane', () => {
   })
 
   it('ends with its client in the middle of its handshake', async () => {
-    const silent = test.keep(await ScriptedServer.start(([name]) => (name === 'HELLO' ? silence : undefined)))
+    const silent = test.keep(await startScripted(([name]) => (name === 'HELLO' ? silence : undefined)))
     const client = test.client({ server: silent.address })
     const pop = failureOf(client.execute('BLPOP', ['list', 0]))
     await eventually(() => expect(silent.count('HELLO')).toBe(1))

@@ -119,7 +119,7 @@ describe('the channels', () => {
     await client.execute('SET', [keyIn(0), 1])
     await client.close()
     expect(refreshes[0]).toMatchObject({
-      trigger: 'urgent',
+      trigger: 'waiting',
       outcome: 'changed',
       error: null,
       client: { name: 'looked-at' },

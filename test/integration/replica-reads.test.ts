@@ -1,27 +1,26 @@
 // Reads from replicas: what a replica cannot answer the primary does, whatever is meant for a primary never comes from a copy.
 
 import type { Client, ClientOptions } from 'slotwise/core'
+import { array, bulk, type FakeServer, type Handler } from 'slotwise/testing'
 import { describe, expect, it } from 'vitest'
 import { failureOf, useClients } from '../support/clients.js'
-import { array, bulk, type Handler, ScriptedServer } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually, keyIn } from '../support/settled.js'
 
 const test = useClients()
 
 /** A primary and its replica, both scripted; the replica answers reads after READONLY as a server does. */
-async function shard(
-  onReplica: Handler = () => undefined,
-): Promise<{ primary: ScriptedServer; replica: ScriptedServer }> {
+async function shard(onReplica: Handler = () => undefined): Promise<{ primary: FakeServer; replica: FakeServer }> {
   const readOnly = new Set<unknown>()
   const layout = () => {
-    const entry = ({ port }: ScriptedServer) => array([bulk('127.0.0.1'), `:${port}\r\n`, bulk(`id-${port}`)])
+    const entry = ({ port }: FakeServer) => array([bulk('127.0.0.1'), `:${port}\r\n`, bulk(`id-${port}`)])
     return array([array([':0\r\n', ':16383\r\n', entry(primary), entry(replica)])])
   }
   const slots = ([name, subcommand]: string[]) => (name === 'CLUSTER' && subcommand === 'SLOTS' ? layout() : undefined)
-  const primary: ScriptedServer = await ScriptedServer.start(
+  const primary: FakeServer = await startScripted(
     command => slots(command) ?? { GET: bulk('from primary'), SET: '+OK\r\n' }[command[0] as string],
   )
-  const replica: ScriptedServer = await ScriptedServer.start((command, connection) => {
+  const replica: FakeServer = await startScripted((command, connection) => {
     const own = slots(command) ?? onReplica(command, connection)
     if (own !== undefined) return own
     const [name] = command
@@ -36,7 +35,7 @@ async function shard(
   return { primary, replica }
 }
 
-const open = (primary: ScriptedServer, options: Partial<ClientOptions>) =>
+const open = (primary: FakeServer, options: Partial<ClientOptions>) =>
   test.client({ cluster: [`127.0.0.1:${primary.port}`], refreshMinIntervalMs: 100, ...options } as ClientOptions)
 const key = keyIn(1)
 

@@ -1,22 +1,23 @@
 // Resources: descriptors and memory, each in a process of its own so that only the client is measured.
 
 import type { Inspection, NodeInspection } from 'slotwise/core'
+import { bulk, type FakeServer, type Layout, silence } from 'slotwise/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePorts } from '../../scripts/local-server.mjs'
 import { runChild } from '../support/child.js'
-import { bulk, type Layout, ScriptedServer, silence } from '../support/scripted-server.js'
+import { startScripted } from '../support/scripted.js'
 import { eventually } from '../support/settled.js'
 
 const mebibyte = 2 ** 20
-let servers: ScriptedServer[] = []
+let servers: FakeServer[] = []
 
 afterEach(async () => {
   for (const server of servers) await server.close()
   servers = []
 })
 
-async function startServer(): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start(([name]) => (name === 'GET' ? bulk('value') : undefined))
+async function startServer(): Promise<FakeServer> {
+  const server = await startScripted(([name]) => (name === 'GET' ? bulk('value') : undefined))
   servers.push(server)
   return server
 }

@@ -6,16 +6,17 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, CommonOptions } from 'slotwise/core'
+import { bulk, type FakeServer, type Layout, moved, silence } from 'slotwise/testing'
 import { describe, expect, it } from 'vitest'
 import { failureOf, useClients } from '../support/clients.js'
-import { bulk, type Layout, moved, ScriptedServer, silence, startPair } from '../support/scripted-server.js'
+import { startPair, startScripted } from '../support/scripted.js'
 import { eventually, expectSettled, keyIn } from '../support/settled.js'
 
 const test = useClients()
 
 interface Pair {
-  a: ScriptedServer
-  b: ScriptedServer
+  a: FakeServer
+  b: FakeServer
   layout: Layout
   client: Client
 }
@@ -39,7 +40,7 @@ function serveAs(letter: string): (command: string[]) => string | undefined {
 }
 
 /** Makes the client look at the topology: a call of the slot of `node` is refused once. */
-async function forceRefresh(client: Client, node: ScriptedServer, slot: number): Promise<void> {
+async function forceRefresh(client: Client, node: FakeServer, slot: number): Promise<void> {
   const handler = node.handler
   let refused = false
   node.handler = (command, connection) => {
@@ -225,7 +226,7 @@ describe('a node that does not know of a failover', () => {
     ['is believed where its claim is the newer one', 30],
   ])('%s', async (_, epochOfB) => {
     const { a, b, layout, client } = await connectedPair({ refreshMinIntervalMs: 100 })
-    const c = test.keep(await ScriptedServer.start(serveAs('c')))
+    const c = test.keep(await startScripted(serveAs('c')))
     const serve = (letter: string, epochs: readonly (readonly [number, number])[]) => (command: string[]) =>
       command[0] === 'CLUSTER' && command[1] === 'NODES' ? nodesReply(epochs) : serveAs(letter)(command)
     const known = [
@@ -239,7 +240,7 @@ describe('a node that does not know of a failover', () => {
     // c takes over from b, and all of them say so.
     a.layout = b.layout = c.layout = [layout[0] as Layout[number], [8192, 16_383, c.port], [8192, 8192, b.port]]
     await forceRefresh(client, a, slotOfA)
-    expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('c')
+    await eventually(async () => expect(await client.execute('GET', [keyIn(slotOfB)])).toBe('c'))
     await eventually(() => expect(a.count('CLUSTER NODES') + b.count('CLUSTER NODES')).toBeGreaterThan(0))
 
     // Of b's epochs, those of what it knows: c is still its replica.
@@ -280,7 +281,7 @@ describe('evidence from many callers', () => {
   })
 
   it('on ten nodes that go at once costs two looks at the most, and no socket to those that stay', async () => {
-    const servers = await Promise.all(Array.from({ length: 12 }, () => ScriptedServer.start(serveAs('x'))))
+    const servers = await Promise.all(Array.from({ length: 12 }, () => startScripted(serveAs('x'))))
     const share = Math.ceil(16384 / 12)
     const from = (i: number) => i * share
     const to = (i: number) => Math.min(16_383, (i + 1) * share - 1)
@@ -288,7 +289,7 @@ describe('evidence from many callers', () => {
     for (const server of servers) test.keep(server).layout = layout
     const client = test.client({ cluster: servers.map(({ address }) => address) })
     await Promise.all(servers.map((_, i) => client.execute('GET', [keyIn(from(i))])))
-    const [stays, alsoStays] = servers as [ScriptedServer, ScriptedServer]
+    const [stays, alsoStays] = servers as [FakeServer, FakeServer]
     const before = client.inspect()
     const connections = [stays.accepted, alsoStays.accepted]
 
@@ -400,7 +401,7 @@ describe('connections', () => {
     child.kill('SIGKILL')
     await once(child, 'close')
     // ECONNRESET: another socket of this process, even to the same server.
-    const server = test.keep(await ScriptedServer.start())
+    const server = test.keep(await startScripted())
     server.handler = (_, connection) => {
       connection.reset()
       return silence

@@ -155,6 +155,56 @@ describe.runIf(isSlotwise)('slotwise/core', () => {
   })
 })
 
+describe.runIf(isSlotwise)('slotwise/testing', () => {
+  const use = `
+    const main = async () => {
+      const server = await testing.FakeServer.start()
+      const client = core.createClient({ server: server.address })
+      await client.execute('SET', ['k', 'v'])
+      console.log(JSON.stringify([await client.execute('GET', ['k']), Object.keys(testing).sort()]))
+      await client.close()
+      await server.close()
+    }`
+  const exported = [
+    'FakeCluster',
+    'FakeConnection',
+    'FakeNode',
+    'FakeServer',
+    'array',
+    'ask',
+    'bulk',
+    'keyInSlot',
+    'moved',
+  ]
+  const gives = ['v', [...exported, 'silence', 'takeOverTime']]
+
+  it('is there for CommonJS', async () => {
+    const load = `const testing = require('slotwise/testing'); const core = require('slotwise/core')`
+    expect(await commonjs(`${load}\n${use}\nmain()`)).toEqual(gives)
+  })
+
+  it('is there for ESM, by name', async () => {
+    const load = `
+      import { FakeServer } from 'slotwise/testing'
+      import * as all from 'slotwise/testing'
+      import * as core from 'slotwise/core'
+      const { default: _, 'module.exports': __, __esModule: ___, ...testing } = { ...all, FakeServer }`
+    expect(await esm(`${load}\n${use}\nawait main()`)).toEqual(gives)
+  })
+
+  it('is loaded by nobody else, and loads nothing of a client', async () => {
+    const loaded = (entry: string) =>
+      commonjs(`
+        require('${entry}')
+        console.log(JSON.stringify(Object.keys(require.cache).map(file => file.split('/dist/')[1]).filter(file => file !== undefined)))`)
+    for (const entry of ['slotwise', 'slotwise/core']) {
+      expect(((await loaded(entry)) as string[]).filter(file => file.startsWith('testing'))).toEqual([])
+    }
+    const own = (await loaded('slotwise/testing')) as string[]
+    expect(own.filter(file => !file.startsWith('testing')).sort()).toEqual(['command/slot.js', 'errors.js'])
+  })
+})
+
 describe('deep paths', () => {
   it('give the message that BullMQ compares with', async () => {
     const program = `

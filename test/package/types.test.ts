@@ -116,6 +116,18 @@ const core: Source = {
     process.stdout.write([typeof createClient, slot].join(' '))`,
   slotwiseOnly: true,
 }
+const testing: Source = {
+  text: `import { FakeCluster, type FakeNode, FakeServer, type Handler, silence, takeOverTime, type VirtualTime } from 'slotwise/testing'
+    const handler: Handler = ([name]) => (name === 'GET' ? silence : undefined)
+    export async function use(time: VirtualTime): Promise<readonly FakeNode[]> {
+      const cluster: FakeCluster = await time.until(FakeCluster.start({ primaries: 1, replicas: 0 }))
+      const server: FakeServer = await FakeServer.start({ handler })
+      await Promise.all([cluster.close(), server.close()])
+      return cluster.nodes
+    }
+    process.stdout.write([typeof FakeServer.start, typeof takeOverTime].join(' '))`,
+  slotwiseOnly: true,
+}
 
 const both = 'true true'
 const message = 'Connection is closed.'
@@ -127,6 +139,7 @@ const everywhere: Record<string, [Source, string]> = {
   deep: [deep, message],
   folders: [folders, `${message} MaxRetriesPerRequestError`],
   core: [core, 'function 12739'],
+  testing: [testing, 'function function'],
 }
 const commonjsOnly: Record<string, [Source, string]> = { require: [required, both] }
 

@@ -1,9 +1,10 @@
 // What the servers of a cluster tell of the connections that are subscribed to something.
 
 import { Redis } from 'ioredis'
+import { array, bulk, type FakeServer, type Handler } from 'slotwise/testing'
 import { expect } from 'vitest'
 import type { LocalCluster, LocalServer } from '../../../scripts/local-cluster.mjs'
-import { array, bulk, type Handler, ScriptedServer } from '../../support/scripted-server.js'
+import { startScripted } from '../../support/scripted.js'
 import { eventually } from '../../support/settled.js'
 import type { Untyped } from './both.js'
 
@@ -120,8 +121,8 @@ export const published = (channel: string, text: string) =>
   array([bulk('message'), bulk(channel), bulk(text)]).replace('*', '>')
 
 /** A scripted node that has all the slots; the handler goes first, and subscriptions have an answer under protocol 3. */
-export async function scriptedPubSub(handler: Handler = () => undefined): Promise<ScriptedServer> {
-  const server = await ScriptedServer.start((command, connection) => {
+export async function scriptedPubSub(handler: Handler = () => undefined): Promise<FakeServer> {
+  const server = await startScripted((command, connection) => {
     const own = handler(command, connection)
     if (own !== undefined) return own
     const [name = '', ...args] = command

@@ -22,9 +22,15 @@ const layers = [
   'ioredis',
   'index',
   'built',
+  'testing',
 ]
 /** Files beside the folders: the entries stand above every layer, the others below. */
-const entries: Record<string, string> = { 'core.ts': 'core', 'foundation.ts': 'core', 'index.ts': 'index' }
+const entries: Record<string, string> = {
+  'core.ts': 'core',
+  'foundation.ts': 'core',
+  'index.ts': 'index',
+  'testing.ts': 'testing',
+}
 const packageImporters: Record<string, string> = {
   'redis-parser': 'resp/resp2-decoder.ts',
   denque: 'connection/call-queue.ts',
@@ -91,6 +97,18 @@ describe('structure of src', () => {
     // isIP() is no socket.
     expect(owners.filter(file => file !== 'ioredis/cluster-options.ts')).toEqual([])
     expect(readFileSync(join(src, 'ioredis/cluster-options.ts'), 'utf8')).toContain("import { isIP } from 'node:net'")
+  })
+
+  it('lets the fake servers stand by themselves, loaded by nobody', () => {
+    const isTesting = (file: string) => file === 'testing.ts' || file.startsWith('testing/')
+    const used = new Set(
+      files
+        .filter(isTesting)
+        .flatMap(localImportsOf)
+        .filter(target => !isTesting(target)),
+    )
+    expect([...used].sort()).toEqual(['command/slot.ts', 'errors.ts'])
+    expect(files.filter(file => !isTesting(file) && localImportsOf(file).some(isTesting))).toEqual([])
   })
 
   it('has no import cycle', () => {

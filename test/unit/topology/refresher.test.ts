@@ -112,7 +112,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       do: fc.constant('ring' as const),
-      evidence: fc.constantFrom<Evidence>('urgent', 'redirect', 'period'),
+      evidence: fc.constantFrom<Evidence>('waiting', 'urgent', 'redirect', 'period'),
       hint: fc.boolean(),
     }),
   },
