@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { type Answer, encodeAnswer, Failure, Rendered, Several } from './answer.js'
 import { CommandReader } from './command-reader.js'
-import { loopback, pairKey, type ServerEnd } from './loopback.js'
+import { loopback, pairKey } from './loopback.js'
 import { type Faults, Outgoing } from './outgoing.js'
 import { Session } from './session.js'
 import { silence } from './wire.js'
@@ -19,7 +19,7 @@ export interface ConnectionOwner {
   onClosed(connection: FakeConnection): void
 }
 
-export class FakeConnection implements ServerEnd {
+export class FakeConnection {
   /** @internal */
   readonly session: Session
   /** @internal */

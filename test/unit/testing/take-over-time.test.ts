@@ -208,9 +208,9 @@ describe('clients and fake servers under it', () => {
     'a server that is %s is given up after the limit of silence, and dialled again',
     async how => {
       const server = kept(await FakeServer.start())
-      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000 }))
-      await client.execute('PING')
       const taken = take()
+      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000 }))
+      await taken.until(client.execute('PING'))
       if (how === 'mute') server.mute = true
       else server.freeze()
       let outcome = 'waits'
