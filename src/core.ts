@@ -13,6 +13,7 @@ export type { Session, SessionOptions } from './client/session.js'
 export type { ClientState } from './client/states.js'
 export type { Argument } from './command/command.js'
 export { slotOf } from './command/slot.js'
+export type { Credentials, CredentialsProvider, TlsProvider } from './connection/access.js'
 export { type ErrorCode, errorCodes, type Phase, ReplyError, SlotwiseError } from './errors.js'
 export * from './foundation.js'
 export type {

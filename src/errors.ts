@@ -19,6 +19,7 @@ export const errorCodes = {
     'A connection was not usable within the connect deadline (look-up, TCP, TLS and handshake together).',
   SLOTWISE_HANDSHAKE_FAILED: 'The server refused a step of the handshake.',
   SLOTWISE_AUTH_FAILED: 'The server refused the credentials.',
+  SLOTWISE_CREDENTIALS_FAILED: 'The function given for credentials, or for TLS options, has failed.',
   SLOTWISE_LOCAL_EXHAUSTION: 'This process or host has run out of file descriptors, ports or buffers; dialling pauses.',
   SLOTWISE_CONNECTION_LOST: 'The connection was lost while the call was waiting for its reply.',
   SLOTWISE_CONNECTION_SILENT:
@@ -38,7 +39,7 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes
 
 /** Where in the life of a call or a connection the failure happened. */
-export type Phase = 'dial' | 'handshake' | 'queue' | 'flight' | 'refresh' | 'close'
+export type Phase = 'credentials' | 'dial' | 'handshake' | 'queue' | 'flight' | 'refresh' | 'close'
 
 /** What an error carries besides code and message; every field is left out when it does not apply. */
 export interface ErrorDetails {

@@ -7,6 +7,7 @@
 import { type Call, type CallExtras, CallFlag, type Outcome } from '../command/call.js'
 import { type Argument, blockingTimeoutMs, CommandFlag, type CommandName } from '../command/command.js'
 import { closedError, Issuer } from '../command/issuer.js'
+import type { Access } from '../connection/access.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
@@ -19,6 +20,7 @@ import { TopologyRefresher } from '../topology/refresher.js'
 import { ClusterSource } from '../topology/source.js'
 import { Topology } from '../topology/topology.js'
 import { Turn } from '../turn.js'
+import { accessOf } from './access-of.js'
 import { type Cache, cacheOf } from './cache-of.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
@@ -40,6 +42,7 @@ export class Engine {
   readonly #turn = new Turn()
   readonly #ledger: SocketLedger
   readonly #gate: DialGate
+  readonly #access: Access | null
   readonly #issuer: Issuer
   readonly #topology: Topology
   readonly #router: Router
@@ -62,7 +65,9 @@ export class Engine {
     const origin = newOrigin(config.name)
     this.#ledger = new SocketLedger(origin)
     this.#issuer = new Issuer(config, this.#turn, (call, error) => observer.translate?.(call, error) ?? error, origin)
+    this.#access = accessOf(config, this.#issuer)
     const context = {
+      access: this.#access,
       options: nodeOptions(config),
       issuer: this.#issuer,
       turn: this.#turn,
@@ -78,18 +83,13 @@ export class Engine {
     })
     this.cache = cacheOf(config, this, this.#issuer, this.#turn, this.#topology, this.#router)
     const source = new ClusterSource(this.#issuer, config)
-    this.#refresher = config.clustered
-      ? new TopologyRefresher(
-          this.#topology,
-          source,
-          { ...config, origin },
-          {
-            onRefreshed: changed => this.#onRefreshed(changed),
-            onAskFailed: (node, error) => this.#onAskFailed(node, error),
-            onRefreshFailed: () => this.#onRefreshed(false),
-          },
-        )
-      : null
+    const listener = {
+      onRefreshed: (changed: boolean) => this.#onRefreshed(changed),
+      onAskFailed: (node: Node, error: Error) => this.#onAskFailed(node, error),
+      onRefreshFailed: () => this.#onRefreshed(false),
+    }
+    const refresher = () => new TopologyRefresher(this.#topology, source, { ...config, origin }, listener)
+    this.#refresher = config.clustered ? refresher() : null
   }
 
   /** Where the client is in its life; `degraded` means that a node in use has no connection. */
@@ -319,6 +319,7 @@ export class Engine {
     this.#refresher?.stop()
     this.#router.stop(reason)
     this.#topology.destroy(reason)
+    this.#access?.stop()
     this.cache?.stop()
   }
 

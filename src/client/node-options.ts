@@ -12,7 +12,8 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
     maxLanes: config.maxLanes,
     sharedSubscriptions: config.sharedSubscriptions,
     subscriberName: config.subscriberName ?? null,
-    dial: { tls: config.tls, keepAliveMs: config.keepAliveMs, ...config.dial },
+    // A function is asked for each attempt.
+    dial: { tls: typeof config.tls === 'function' ? {} : config.tls, keepAliveMs: config.keepAliveMs, ...config.dial },
     connection: {
       handshake: {
         protocol: config.protocol,

@@ -2,6 +2,7 @@
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { CacheConfig, CacheOptions } from '../cache/options.js'
+import type { CredentialsProvider, TlsProvider } from '../connection/access.js'
 import type { DialOptions } from '../connection/dial.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import type { HandshakeOptions } from '../connection/handshake.js'
@@ -19,8 +20,15 @@ export interface CommonOptions extends AddressOptions {
   /** ACL user; without a password it is not used. Default: the server's default user. */
   username?: string
   password?: string
-  /** TLS options of Node (`ca`, `cert`, `key`, `servername`, …), or true for its defaults. Default: plain TCP. */
-  tls?: boolean | TlsOptions
+  /**
+   * In place of the two: asked for at each attempt to connect, and for live connections before what it gave ends; see docs/credentials.md. Default: none.
+   */
+  credentials?: CredentialsProvider
+  /**
+   * TLS options of Node (`ca`, `cert`, `key`, `servername`, …), true for its defaults, or a function that gives them for each attempt to connect.
+   * Default: plain TCP.
+   */
+  tls?: boolean | TlsOptions | TlsProvider
   /** Database number of a standalone server, 0 to 16383; a cluster has only 0. Default 0. */
   database?: number
   /** Name for CLIENT LIST. Default: none. */
@@ -173,7 +181,8 @@ export type ClientConfig = Record<NumberName, number> & {
   seeds: Seed[]
   username: string | null
   password: string | null
-  tls: TlsOptions | null
+  tls: TlsOptions | TlsProvider | null
+  credentials: CredentialsProvider | null
   name: string | null
   clientInfo: boolean
   protocol: 'auto' | 2 | 3
@@ -202,6 +211,7 @@ const otherDefaults = {
   username: null,
   password: null,
   tls: null,
+  credentials: null,
   name: null,
   clientInfo: true,
   sharedSubscriptions: true,
@@ -252,6 +262,7 @@ export function resolveOptions(options: ClientOptions): ClientConfig {
     username: text(given, 'username') ?? said.username,
     password: text(given, 'password') ?? said.password,
     tls: resolveTls(given.tls, said.tls),
+    credentials: resolveCredentials(given),
     ...resolveAddressing(given, clustered),
     name: resolveName(given),
     clientInfo: flag(given, 'clientInfo', otherDefaults.clientInfo),
@@ -283,7 +294,8 @@ function resolveNumbers(
   return numbers
 }
 
-function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | null {
+function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | TlsProvider | null {
+  if (typeof tls === 'function') return tls as TlsProvider
   if (tls === undefined) return byAddress ? {} : null
   if (tls === true) return {}
   if (tls === false) {
@@ -291,8 +303,16 @@ function resolveTls(tls: unknown, byAddress: boolean): TlsOptions | null {
     return null
   }
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls))
-    throw invalid('tls', 'must be a boolean or an object')
+    throw invalid('tls', 'must be a boolean, an object or a function')
   return tls as TlsOptions
+}
+
+function resolveCredentials({ credentials, username, password }: Record<string, unknown>): CredentialsProvider | null {
+  if (credentials === undefined) return null
+  if (typeof credentials !== 'function') throw invalid('credentials', 'must be a function')
+  if (username !== undefined || password !== undefined)
+    throw invalid('credentials', 'must not be given with username or password')
+  return credentials as CredentialsProvider
 }
 
 function resolveReadFrom({ readFrom = 'primary' }: Record<string, unknown>, clustered: boolean): ReadFrom {

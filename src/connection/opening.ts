@@ -8,6 +8,7 @@ import type { Issuer } from '../command/issuer.js'
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import { dialChannel } from '../observe.js'
 import type { Turn } from '../turn.js'
+import type { Access, Granted } from './access.js'
 import { Connection, type ConnectionListener, type ConnectionOptions } from './connection.js'
 import { type Dial, type DialOptions, dial } from './dial.js'
 import type { Endpoint } from './endpoint.js'
@@ -24,6 +25,8 @@ export interface OpeningContext {
   issuer: Issuer
   turn: Turn
   ledger: SocketLedger
+  /** Asks the user for what changes; null where nothing does. */
+  access: Access | null
 }
 
 export interface OpeningListener extends Omit<ConnectionListener, 'onReady'> {
@@ -37,7 +40,8 @@ export class Opening {
   readonly #context: OpeningContext
   readonly #listener: OpeningListener
   readonly #timer: NodeJS.Timeout
-  #dial: Dial | null
+  #dial: Dial | null = null
+  #question: Promise<Granted> | null = null
   #connection: Connection | null = null
   #over = false
   #handedOver = false
@@ -46,23 +50,52 @@ export class Opening {
 
   /** @param use what the connection is for */
   constructor(endpoint: Endpoint, context: OpeningContext, use: Use, listener: OpeningListener) {
-    const { options, ledger, issuer, turn } = context
+    const { options, access } = context
     this.#endpoint = endpoint
     this.#use = use
     this.#context = context
     this.#listener = listener
     this.#timer = setTimeout(() => this.#onDeadline(), options.connectTimeoutMs)
-    this.#dial = dial(endpoint, options.dial, ledger, {
+    if (access === null) this.#start(options)
+    else this.#ask(access)
+  }
+
+  #ask(access: Access): void {
+    const { options } = this.#context
+    const question = access.ask()
+    this.#question = question
+    question.then(
+      ({ credentials, tls }) => {
+        this.#question = null
+        if (this.#over) return
+        const { username = null, password = null } = credentials ?? options.connection.handshake
+        const handshake = { ...options.connection.handshake, username, password }
+        const dialled = tls === null ? options.dial : { ...options.dial, tls }
+        this.#start({ dial: dialled, connection: { ...options.connection, handshake } })
+      },
+      (error: SlotwiseError) => {
+        this.#question = null
+        if (this.#end(error)) this.#listener.onFailed(error)
+      },
+    )
+  }
+
+  #start(options: Pick<OpeningContext['options'], 'dial' | 'connection'>): void {
+    const { ledger, issuer, turn, access } = this.#context
+    const listener = this.#listener
+    this.#dial = dial(this.#endpoint, options.dial, ledger, {
       onOpen: (socket, entry) => {
         this.#dial = null
-        this.#connection = new Connection(socket, entry, endpoint, options.connection, issuer, turn, use, {
+        const connection = new Connection(socket, entry, this.#endpoint, options.connection, issuer, turn, this.#use, {
           ...listener,
           onReady: () => this.#onReady(),
           onClosed: (reason, handBack) => {
+            access?.onClosed(connection)
             if (this.#handedOver) listener.onClosed(reason, handBack)
             else if (this.#end(reason)) listener.onFailed(reason)
           },
         })
+        this.#connection = connection
       },
       onFailed: error => {
         this.#dial = null
@@ -103,11 +136,15 @@ export class Opening {
   #onReady(): void {
     if (!this.#end(null)) return
     this.#handedOver = true
+    this.#context.access?.onOpened(this.#connection as Connection, this.#use)
     this.#listener.onReady(this.#connection as Connection)
   }
 
   #onDeadline(): void {
-    const phase = this.#connection === null ? ('dial' as const) : ('handshake' as const)
+    // Who does not answer is asked anew by the next attempt.
+    if (this.#question !== null) this.#context.access?.abandon(this.#question)
+    const before = this.#question === null ? ('dial' as const) : ('credentials' as const)
+    const phase = this.#connection === null ? before : ('handshake' as const)
     const { connectTimeoutMs } = this.#context.options
     const endpoint = this.#endpoint.key
     const message = `${endpoint} was not usable within ${connectTimeoutMs} ms (${phase})`

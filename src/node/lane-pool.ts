@@ -83,7 +83,7 @@ export class LanePool {
         create: () => this.#create(),
         destroy: async lane => this.#discard(lane),
         // What is there in place of a connection at the end is to be handed out, or the pool would ask for another without end.
-        validate: async ({ connection }) => connection === null || connection.state === 'ready',
+        validate: async ({ connection }) => connection === null || this.#isFit(connection),
       },
       {
         max: maxLanes,
@@ -94,6 +94,11 @@ export class LanePool {
         numTestsPerEvictionRun: maxLanes,
       },
     )
+  }
+
+  /** Usable, and known to the server by what it is to know us by. */
+  #isFit(connection: Connection): boolean {
+    return connection.state === 'ready' && this.#context.access?.isOutdated(connection) !== true
   }
 
   readonly #situation = (): ErrorDetails => {

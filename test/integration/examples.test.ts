@@ -67,3 +67,7 @@ it('testing', async () => {
       'the handler says: scripted, the server: null\nGET was asked 2 times on 1 connection\n',
   )
 })
+
+it('credentials', async () => {
+  expect(await run('credentials')).toBe('connected as example-app\nrenewed, on the same connection\n')
+})
