@@ -3,7 +3,8 @@
 import type { Socket } from 'node:net'
 import { openSocket, tcpEndpoint, unixEndpoint } from '../core.js'
 import { AbstractConnector, type ConnectorLike, type ErrorEmitter } from './abstract-connector.js'
-import type { RedisOptions } from './redis-options.js'
+import { noop } from './callback.js'
+import { directConfig, type RedisOptions } from './redis-options.js'
 import { type MakeSentinelClient, SentinelConnector } from './sentinel-connector.js'
 
 /** Dials the one server that the options name. */
@@ -32,9 +33,11 @@ export interface ConnectorOwner {
 /**
  * The connector that the options ask for; null when the core is to dial the one server they name.
  * @param make makes a client of a sentinel
+ * @throws SLOTWISE_INVALID_OPTION for options of our own, at once; ioredis' are taken as ioredis takes them
  */
 export function connectorFor(owner: ConnectorOwner, make: MakeSentinelClient): ConnectorLike | null {
   const { options } = owner
+  if (options.slotwise) directConfig(options, noop)
   if (options.Connector) return new options.Connector(options) as ConnectorLike
   if (!options.sentinels) return null
   const connector = new SentinelConnector(options, make)

@@ -2,7 +2,7 @@
 
 import type { LookupFunction, Socket } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { type ClientConfig, type CommonOptions, type DirectOptions, resolveOptions } from '../core.js'
+import { type ClientConfig, type CommonOptions, type DirectOptions, resolveOptions, SlotwiseError } from '../core.js'
 import { handshakePlan } from './handshake-plan.js'
 import { frozenFieldsets, type HimportFieldset } from './himport.js'
 import type { ScriptDefinition } from './methods.js'
@@ -229,7 +229,15 @@ export function directConfig(options: RedisOptions, onReport: (error: Error) => 
   const { path, host, port, db } = options
   const server = path ? { path } : { host: host || 'localhost', port: port ?? 6379 }
   const database = typeof db === 'number' && Number.isInteger(db) && db >= 0 ? db : 0
-  return { ...resolveOptions({ ...commonOptions(options), database, server }), ...connectionDetails(options, onReport) }
+  const config = resolveOptions({ ...commonOptions(options), database, server })
+  for (const name of ['credentials', 'tls'] as const) {
+    if (typeof config[name] !== 'function') continue
+    throw new SlotwiseError(
+      'SLOTWISE_INVALID_OPTION',
+      `Option slotwise.${name}: a function is for a Cluster, or for createClient()`,
+    )
+  }
+  return { ...config, ...connectionDetails(options, onReport) }
 }
 
 export function directOptions(options: RedisOptions, previous: DirectOptions['previous'] | null): DirectOptions {

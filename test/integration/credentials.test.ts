@@ -1,11 +1,12 @@
 // Credentials and TLS options that are asked for: at each attempt to connect, and for live connections before they end.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Client, ClientOptions, Credentials } from 'slotwise/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LocalServer } from '../../scripts/local-server.mjs'
+import { LocalCluster, LocalServer } from '../../scripts/local-cluster.mjs'
 import { makeTestCertificates, type TestCertificates } from '../../scripts/local-tls.mjs'
 import { codesOf, failureOf, thrownBy, useClients } from '../support/clients.js'
 import { eventually, expectSettled } from '../support/settled.js'
@@ -208,4 +209,27 @@ it('TLS options are asked for at each attempt: a certificate that was renewed is
   current = renewed
   expect(await call).toBe('PONG')
   await restarted.catch(() => undefined)
+})
+
+describe('the ioredis-shaped API', () => {
+  // The root is CommonJS by hand, so that it can be a constructor: it is tested as built.
+  const { Redis, Cluster } = createRequire(import.meta.url)('../../dist/index.js') as typeof import('slotwise')
+
+  it('takes them for a Cluster', async () => {
+    const local = test.keep(await LocalCluster.start({ primaries: 3, replicasPerPrimary: 0, requirepass: 'secret' }))
+    const cluster = new Cluster(
+      local.nodes.map(({ host, port }) => ({ host, port })),
+      { slotwise: { credentials: async () => ({ password: 'secret' }) } },
+    )
+    expect(await Promise.all(['a', 'b', 'c'].map(key => cluster.set(key, 'x')))).toEqual(['OK', 'OK', 'OK'])
+    await cluster.quit()
+  })
+
+  it('refuses functions for a Redis at once', () => {
+    const refused = expect.objectContaining({ code: 'SLOTWISE_INVALID_OPTION' })
+    expect(() => new Redis({ lazyConnect: true, slotwise: { credentials: () => ({ password: 'x' }) } })).toThrow(
+      refused,
+    )
+    expect(() => new Redis({ lazyConnect: true, slotwise: { tls: () => ({}) } })).toThrow(refused)
+  })
 })
