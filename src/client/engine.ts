@@ -12,7 +12,7 @@ import type { Endpoint } from '../connection/endpoint.js'
 import { SocketLedger } from '../connection/socket-ledger.js'
 import { type ErrorDetails, SlotwiseError } from '../errors.js'
 import { DialGate } from '../node/dial-gate.js'
-import type { Node, NodeListener } from '../node/node.js'
+import type { Node } from '../node/node.js'
 import { newOrigin } from '../observe.js'
 import type { Subscriptions } from '../pubsub/subscriptions.js'
 import { Router } from '../routing/router.js'
@@ -24,6 +24,7 @@ import { accessOf } from './access-of.js'
 import { type Cache, cacheOf } from './cache-of.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { type Inspection, inspect, inspectNode, type NodeInspection } from './inspection.js'
+import { nodeNews, type Told } from './node-news.js'
 import { nodeOptions } from './node-options.js'
 import type { ClientObserver } from './observer.js'
 import type { ClientConfig } from './options.js'
@@ -73,7 +74,7 @@ export class Engine {
       turn: this.#turn,
       ledger: this.#ledger,
       gate: this.#gate,
-      listener: this.#nodeListener(),
+      listener: nodeNews(this.#told()),
     }
     this.#topology = new Topology(config.seeds, context, topologyNews(observer, origin), config)
     this.#outage = new OutageWatch(this.#topology, this.#gate, this.#turn, observer, () => this.destroy())
@@ -323,46 +324,31 @@ export class Engine {
     this.cache?.stop()
   }
 
-  // ---- what the nodes report
+  // ---- what is reported
 
-  #nodeListener(): NodeListener {
+  #told(): Told {
+    const engine = this
     return {
-      onNodeReady: node => {
-        this.#refresher?.onNodeReady()
-        this.#outage.onNodeReady()
-        this.#subscriptions?.onNodeReady(node)
-        this.cache?.onNodeReady(node)
-        this.#observer.onNodeReady?.(node)
-        this.#assess()
+      get topology() {
+        return engine.#topology
       },
-      onLaneOpened: () => this.#assess(),
-      onNodeLost: (node, reason) => {
-        // Nobody loses a connection to a healthy server without a reason.
-        this.#refresher?.ring(node.hasWaiting ? 'waiting' : 'redirect')
-        this.#subscriptions?.onNodeLost(node)
-        this.cache?.onNodeLost(node)
-        this.#assess()
-        this.#observer.onNodeLost?.(node, reason)
+      get refresher() {
+        return engine.#refresher
       },
-      onDialFailed: (node, error) => {
-        // Running out of sockets says nothing about the cluster.
-        if (error.code !== 'SLOTWISE_LOCAL_EXHAUSTION') {
-          const otherwise = this.#topology.view === null ? 'urgent' : 'redirect'
-          this.#refresher?.ring(node.hasWaiting ? 'waiting' : otherwise)
-        }
-        this.#assess()
-        this.#observer.onDialFailed?.(node, error)
-        this.#outage.onFailed(node, error)
+      get router() {
+        return engine.#router
       },
-      onReplyError: (node, call, error) => {
-        this.cache?.onReplyError(call, error)
-        this.#router.onReplyError(node, call, error)
+      get outage() {
+        return engine.#outage
       },
-      onPush: (node, kind, items) => {
-        this.cache?.onPush(node, kind, items)
-        this.#subscriptions?.onNodePush(node, kind, items)
+      get subscriptions() {
+        return engine.#subscriptions
       },
-      onHandBack: (handBack, reason) => this.#router.onHandBack(handBack, reason),
+      get cache() {
+        return engine.cache
+      },
+      observer: this.#observer,
+      assess: () => engine.#assess(),
     }
   }
 

@@ -10,6 +10,7 @@ export function nodeOptions(config: ClientConfig): NodeOptions {
     connectTimeoutMs: config.connectTimeoutMs,
     drainTimeoutMs: config.drainTimeoutMs,
     maxLanes: config.maxLanes,
+    maxConnectionLifetimeMs: config.maxConnectionLifetimeMs,
     sharedSubscriptions: config.sharedSubscriptions,
     subscriberName: config.subscriberName ?? null,
     // A function is asked for each attempt.

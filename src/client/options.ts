@@ -62,6 +62,10 @@ export interface CommonOptions extends AddressOptions {
   backoffMaxMs?: number
   /** How long no socket is opened after this host ran out of descriptors, ports or buffers. Default 1,000. */
   exhaustionPauseMs?: number
+  /**
+   * How long a connection is used, from nine tenths of it on, at random; 0 for ever. Another one is opened first, and nothing is lost. Default 0.
+   */
+  maxConnectionLifetimeMs?: number
   /** What a server that has left the cluster is given to answer calls in flight. Default 2,000. */
   drainTimeoutMs?: number
   /** What close() gives open calls before it fails them. Default 2,000. */
@@ -151,6 +155,7 @@ const numberRules = {
   backoffMinMs: { default: 50, min: 1, max: day },
   backoffMaxMs: { default: 1_000, min: 1, max: day },
   exhaustionPauseMs: { default: 1_000, min: 1, max: day },
+  maxConnectionLifetimeMs: { default: 0, min: 0, max: day },
   drainTimeoutMs: { default: 2_000, min: 0, max: day },
   closeTimeoutMs: { default: 2_000, min: 0, max: day },
   maxLanes: { default: 256, min: 1, max: 65_536 },

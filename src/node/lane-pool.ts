@@ -41,6 +41,8 @@ export interface Lane {
   /** Null for one that could not be opened any more when the pool ended. */
   readonly connection: Connection | null
   user: LaneUser | null
+  /** When it is not to be lent any more, on the clock of the turn. */
+  readonly endsAt: number
 }
 
 /** What becomes of calls that no lane can serve. */
@@ -83,7 +85,7 @@ export class LanePool {
         create: () => this.#create(),
         destroy: async lane => this.#discard(lane),
         // What is there in place of a connection at the end is to be handed out, or the pool would ask for another without end.
-        validate: async ({ connection }) => connection === null || this.#isFit(connection),
+        validate: async lane => lane.connection === null || this.#isFit(lane, lane.connection),
       },
       {
         max: maxLanes,
@@ -96,9 +98,16 @@ export class LanePool {
     )
   }
 
-  /** Usable, and known to the server by what it is to know us by. */
-  #isFit(connection: Connection): boolean {
-    return connection.state === 'ready' && this.#context.access?.isOutdated(connection) !== true
+  /** Usable, not too old, and known to the server by what it is to know us by. */
+  #isFit({ endsAt }: Lane, connection: Connection): boolean {
+    const { access, turn } = this.#context
+    return connection.state === 'ready' && turn.now() < endsAt && access?.isOutdated(connection) !== true
+  }
+
+  #endOfLife(): number {
+    const { options, turn } = this.#context
+    const { maxConnectionLifetimeMs } = options
+    return maxConnectionLifetimeMs === 0 ? Infinity : turn.now() + maxConnectionLifetimeMs * (0.9 + Math.random() / 10)
   }
 
   readonly #situation = (): ErrorDetails => {
@@ -184,7 +193,7 @@ export class LanePool {
     const pauseMs = Math.max(gate.remainingMs(now), retryMs)
     if (pauseMs > 0) await pause(pauseMs, this.#ended.signal)
     // Whoever waits for a lane gets none, and so comes to its end.
-    if (this.#ended.signal.aborted) return { connection: null, user: null }
+    if (this.#ended.signal.aborted) return { connection: null, user: null, endsAt: 0 }
     return new Promise((resolve, reject) => {
       gate.dials++
       let lane: Lane | null = null
@@ -193,7 +202,7 @@ export class LanePool {
           this.#openings.delete(opening)
           this.#failures = 0
           this.#lastError = null
-          lane = { connection, user: null }
+          lane = { connection, user: null, endsAt: this.#endOfLife() }
           this.#lanes.add(lane)
           resolve(lane)
           this.#listener.onOpened()
@@ -288,7 +297,7 @@ export class LanePool {
     this.#ended.abort()
     for (const [opening, resolve] of this.#openings) {
       opening.cancel()
-      resolve({ connection: null, user: null })
+      resolve({ connection: null, user: null, endsAt: 0 })
     }
     this.#openings.clear()
     // Answers whoever still waits for a lane, then ends the pool's own timer.

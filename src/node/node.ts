@@ -15,6 +15,7 @@ import type { ErrorDetails, ReplyError, SlotwiseError } from '../errors.js'
 import type { Reply } from '../resp/decoder.js'
 import { backoffMs } from './backoff.js'
 import { LanePool } from './lane-pool.js'
+import { Renewal } from './renewal.js'
 import type { ServerContext } from './server-context.js'
 import { type NodeState, nodeTransitions } from './states.js'
 
@@ -27,6 +28,10 @@ export interface NodeListener {
   onNodeReady(node: Node): void
   /** A connection for one call or session at a time is there. */
   onLaneOpened(node: Node): void
+  /** Its connection has ended, and another one takes its place. */
+  onReplacing(node: Node): void
+  /** The other one is in use. */
+  onReplaced(node: Node): void
   /** A usable connection was lost. */
   onNodeLost(node: Node, reason: SlotwiseError): void
   onDialFailed(node: Node, error: SlotwiseError): void
@@ -57,6 +62,7 @@ export class Node {
   #connection: Connection | null = null
   #opening: Opening | null = null
   #lanes: LanePool | null = null
+  readonly #renewal: Renewal
   /** The redial while waiting, the drain limit when retired. */
   #timer: NodeJS.Timeout | null = null
   #failures = 0
@@ -71,6 +77,13 @@ export class Node {
     this.seedName = endpoint.servername ?? null
     this.#context = context
     this.#waiting = new CallQueue(this.situation)
+    this.#renewal = new Renewal(context, {
+      open: (onReady, onFailed) => this.#openConnection(onReady, onFailed),
+      onSuccessor: () => {
+        this.#to('handing-over')
+        this.#connection?.close()
+      },
+    })
   }
 
   get endpoint(): Endpoint {
@@ -248,33 +261,52 @@ export class Node {
   }
 
   #connect(): void {
-    const { gate, turn, listener } = this.#context
+    const { gate, turn } = this.#context
     this.#to('connecting')
     gate.dials++
     this.#startedAt = turn.now()
-    this.#opening = new Opening(this.endpoint, this.#context, 'shared', {
-      onReady: connection => {
-        this.#opening = null
-        this.#connection = connection
-        this.#onReady()
-      },
-      onFailed: error => {
-        this.#opening = null
-        this.#onAttemptFailed(error)
-      },
-      onReplyError: (call, error) => listener.onReplyError(this, call, error),
-      onPush: (kind, items) => listener.onPush(this, kind, items),
-      onClosed: (reason, handBack) => this.#onClosed(reason, handBack),
+    const onReady = (connection: Connection) => {
+      this.#opening = null
+      this.#clearTimer()
+      this.#use(connection)
+      for (const call of this.takeWaiting()) this.send(call)
+      this.#context.listener.onNodeReady(this)
+    }
+    this.#opening = this.#openConnection(onReady, error => {
+      this.#opening = null
+      this.#onAttemptFailed(error)
     })
   }
 
-  #onReady(): void {
-    this.#clearTimer()
+  #openConnection(onReady: (connection: Connection) => void, onFailed: (error: SlotwiseError) => void): Opening {
+    const { listener } = this.#context
+    let own: Connection | null = null
+    return new Opening(this.endpoint, this.#context, 'shared', {
+      onReady: connection => {
+        own = connection
+        onReady(connection)
+      },
+      onFailed,
+      onReplyError: (call, error) => listener.onReplyError(this, call, error),
+      onPush: (kind, items) => listener.onPush(this, kind, items),
+      onClosed: (reason, handBack) => {
+        if (!this.#renewal.loses(own)) this.#onClosed(reason, handBack)
+      },
+    })
+  }
+
+  #use(connection: Connection): void {
+    this.#connection = connection
     this.#to('ready')
     this.#readyAt = this.#context.turn.now()
     this.#lastError = null
-    for (const call of this.takeWaiting()) this.send(call)
-    this.#context.listener.onNodeReady(this)
+    this.#renewal.onBorn()
+  }
+
+  /** Opens another connection. Calls go there once the old one has got its answers, so that none overtakes another. */
+  renew(): void {
+    // Not again and again, whatever is wrong with the server.
+    if (this.#state === 'ready' && this.#context.turn.now() - this.#readyAt >= stableMs) this.#renewal.start()
   }
 
   #onAttemptFailed(error: SlotwiseError): void {
@@ -294,7 +326,19 @@ export class Node {
     const { options, turn, listener } = this.#context
     this.#lostReadAt = this.#connection?.lastReadAt ?? 0
     this.#connection = null
-    if (this.#state === 'ready') {
+    const successor = this.#state === 'handing-over' ? this.#renewal.take() : null
+    this.#renewal.end(this.endpoint.key)
+    if (successor !== null) {
+      listener.onReplacing(this)
+      this.#use(successor)
+      // What was called first goes first.
+      const waiting = this.takeWaiting()
+      listener.onHandBack(handBack, reason)
+      for (const call of waiting) this.send(call)
+      listener.onReplaced(this)
+      return
+    }
+    if (this.#state === 'ready' || this.#state === 'handing-over') {
       this.#lastError = reason
       if (turn.now() - this.#readyAt >= stableMs) this.#failures = 0
       this.#wait(backoffMs(this.#failures, options, Math.random()))
@@ -347,6 +391,7 @@ export class Node {
 
   #stop(): void {
     this.#clearTimer()
+    this.#renewal.end(this.endpoint.key)
     this.#opening?.cancel()
     this.#opening = null
     this.#to('retired')

@@ -13,6 +13,8 @@ export interface NodeOptions extends BackoffOptions {
   drainTimeoutMs: number
   /** Connections of one node, besides the shared one, for blocking calls and sessions. */
   maxLanes: number
+  /** How long a connection is used, in milliseconds; 0 for ever. */
+  maxConnectionLifetimeMs: number
   /** Subscriptions go on the shared connection where that can take them. */
   sharedSubscriptions: boolean
   /** Name of connections for subscriptions alone; null for that of all. */

@@ -253,6 +253,8 @@ export class Router {
       // Nodes that redirect to themselves, or to each other, are of two minds: following them would only turn in a circle. One that does not know
       // where to may say more when it is asked.
       delete extras.movedBy
+      // Its address may lead somewhere else by now.
+      node.renew()
       this.#listener.onEvidence('urgent', endpoint === null ? node : null)
       this.#pauses.add(call, this.#options.retryDelayMs)
       return

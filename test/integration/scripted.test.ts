@@ -118,7 +118,8 @@ describe('MOVED', () => {
     // One try and eight more a call, each behind a pause of at least three quarters of the delay.
     expect(a.count('GET') - before).toBe(20 * 9)
     expect(elapsedMs).toBeGreaterThan(8 * 0.75 * 50 - 20)
-    expect(a.accepted).toBe(1)
+    // Redialled, for its address may lead elsewhere by now, and at most once a second.
+    expect(a.accepted).toBeLessThanOrEqual(2 + elapsedMs / 1000)
   })
 
   it('in a circle of two nodes ends', async () => {
@@ -137,7 +138,8 @@ describe('MOVED', () => {
     expect(a.count('GET') + b.count('GET') - before).toBeLessThanOrEqual(17 * calls)
     // However many redirects there were: about one look a second.
     expect(a.count('CLUSTER SLOTS') + b.count('CLUSTER SLOTS') - asked).toBeLessThanOrEqual(3)
-    expect([a.accepted, b.accepted]).toEqual([1, 1])
+    const elapsedMs = performance.now() - until + 1000
+    expect(Math.max(a.accepted, b.accepted)).toBeLessThanOrEqual(2 + elapsedMs / 1000)
   })
 
   it('ends with TIMEOUT when the deadline comes before the last redirect', async () => {
