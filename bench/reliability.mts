@@ -1,6 +1,6 @@
 // bench:reliability: what clients do while servers fail, under the same script and at the same time.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type DriverName, driverNames } from './faults/drivers.mjs'
 import { type Figures, run } from './faults/run.mjs'
@@ -16,6 +16,7 @@ appends numbers to a list of its own. Afterwards what the callers were told is h
   --clients slotwise,…  ${driverNames.join(', ')}; default all
   --rounds N            each scenario so many times (default 1); figures are of all rounds
   --json FILE           writes the figures
+  --doc FILE            writes the tables between the two marks of a Markdown file
 `
 
 const columns = [
@@ -54,6 +55,23 @@ function row(driver: DriverName, figures: Figures): string[] {
   ]
 }
 
+const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
+
+function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
+  return [head, rule, ...rows].map(line).join('\n')
+}
+
+function writeInto(file: string, sections: readonly string[], date: string): void {
+  const text = readFileSync(file, 'utf8')
+  const [before, after] = [text.indexOf(firstMark), text.indexOf(lastMark)]
+  if (before === -1 || after === -1) throw new Error(`${file} has no marks: ${firstMark} … ${lastMark}`)
+  const measured = `Measured on ${date}: ${machine()}, by \`npm run bench:reliability\`.`
+  const figures = [firstMark, measured, ...sections].join('\n\n')
+  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -62,6 +80,7 @@ async function main(): Promise<void> {
       clients: { type: 'string' },
       rounds: { type: 'string' },
       json: { type: 'string' },
+      doc: { type: 'string' },
     },
   })
   const chosen = values.only?.split(',') ?? Object.keys(scenarios)
@@ -79,6 +98,7 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`${machine()}\n`)
   const results: Record<string, Partial<Record<DriverName, Figures>>[]> = {}
+  const sections: string[] = []
   for (const name of chosen) {
     const rows = [columns]
     results[name] = []
@@ -88,7 +108,9 @@ async function main(): Promise<void> {
       for (const [driver, each] of figures) rows.push(row(driver, each))
     }
     process.stdout.write(`\n${name}: ${scenarios[name]?.title}\n${table(rows)}\n`)
+    sections.push(`### ${scenarios[name]?.title}\n\n${markdown(rows)}\n`)
   }
+  if (values.doc !== undefined) writeInto(values.doc, sections, new Date().toISOString().slice(0, 10))
   if (values.json !== undefined) {
     const brief = (key: string, value: unknown) =>
       key === 'lost' || key === 'denied' ? (value as unknown[]).length : value
