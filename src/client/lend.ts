@@ -14,7 +14,7 @@ const late = Symbol('late')
 
 /**
  * @param find the server; null when it is not known yet
- * @param news waits until more is known
+ * @param news waits until more is known; rejects when the client is closed
  * @param timeoutMs how long to wait, in milliseconds; 0 for no limit
  * @throws SLOTWISE_TIMEOUT, SLOTWISE_ABORTED, SLOTWISE_CLOSED
  */
@@ -31,13 +31,12 @@ export async function lend(
   const lending = acquire(find, news, over.signal)
   try {
     const lent = await Promise.race([lending, limit.then(() => late)])
-    if (typeof lent !== 'symbol' && lent.lane.connection !== null) return lent
+    if (typeof lent !== 'symbol') return lent
     // What comes after all is nobody's.
     lending.then(({ node, lane }) => node.lanes.giveBack(lane, true), ignore)
     if (signal?.aborted === true) {
       throw stacklessError('SLOTWISE_ABORTED', 'The session was aborted', { phase: 'queue', cause: signal.reason })
     }
-    if (typeof lent !== 'symbol') throw stacklessError('SLOTWISE_CLOSED', 'The client is closed', { phase: 'close' })
     const endpoint = find()?.endpoint.key
     const details = { phase: 'queue' as const, elapsedMs: timeoutMs, ...(endpoint !== undefined && { endpoint }) }
     throw new SlotwiseError('SLOTWISE_TIMEOUT', `No connection for a session within ${timeoutMs} ms`, details)
@@ -50,9 +49,14 @@ export async function lend(
 async function acquire(find: () => Node | null, news: () => Promise<void>, over: AbortSignal): Promise<Lent> {
   while (!over.aborted) {
     const node = find()
-    // One that has left in between has nothing to lend, and another will be found.
-    if (node === null || node.state === 'retired') await news()
-    else return { node, lane: await node.lanes.lend() }
+    if (node === null || node.state === 'retired') {
+      await news()
+      continue
+    }
+    const lane = await node.lanes.lend()
+    if (lane.connection !== null) return { node, lane }
+    // The server has left while we waited for it, and another serves its slots; or the client has been closed, and news() says so.
+    node.lanes.giveBack(lane, false)
   }
   throw stacklessError('SLOTWISE_ABORTED', 'Nobody waits for it any more', { phase: 'queue' })
 }

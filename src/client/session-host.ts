@@ -23,20 +23,22 @@ export function sessionHost(
   router: Router,
   defaultTimeoutMs: number,
 ): SessionHost {
+  const isClosed = () => client.state === 'closing' || client.state === 'closed'
   return {
     clustered: refresher !== null,
     async lend(slot, timeoutMs = defaultTimeoutMs, signal) {
-      if (client.state === 'closing' || client.state === 'closed') throw closedError()
+      if (isClosed()) throw closedError()
       const find = () => (slot < 0 ? topology.anyNode() : topology.map.primaryOf(slot))
-      const news = async () => void (await refresher?.newerThan(refresher.generation))
+      const news = async () => {
+        if (isClosed()) throw closedError()
+        await refresher?.newerThan(refresher.generation)
+      }
       return lend(find, news, timeoutMs, signal)
     },
     serves: (node, slot) => refresher === null || topology.map.primaryOf(slot) === node,
     issue: (prepared, resolve) => client.issue(prepared, resolve),
-    fail(call, reason) {
-      const code = reason.code === 'SLOTWISE_CLOSED' ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST'
-      call.failWith(code, reason.message, { cause: reason, phase: 'flight' })
-    },
+    // A connection is closed, too, when its server leaves the cluster.
+    lossCode: () => (isClosed() ? 'SLOTWISE_CLOSED' : 'SLOTWISE_CONNECTION_LOST'),
     onMoved: (node, error) => router.learn(node, error),
   }
 }

@@ -38,7 +38,8 @@ export interface SessionHost {
   serves(node: Node, slot: number): boolean
   /** Makes a call without sending it. */
   issue(prepared: Prepared, resolve: (outcome: Outcome) => void): Call
-  fail(call: Call, reason: SlotwiseError): void
+  /** Why a session is over whose connection has ended. */
+  lossCode(): 'SLOTWISE_CLOSED' | 'SLOTWISE_CONNECTION_LOST'
   onMoved(node: Node, error: ReplyError): void
 }
 
@@ -123,9 +124,12 @@ export class Session {
   }
 
   #onClosed(reason: SlotwiseError, { unsent, unanswered }: HandBack): void {
-    this.#over ??= reason
-    for (const call of unanswered) this.#host.fail(call, reason)
-    for (const call of unsent) this.#host.fail(call, reason)
+    const code = this.#host.lossCode()
+    for (const call of unanswered) call.failWith(code, reason.message, { cause: reason, phase: 'flight' })
+    for (const call of unsent) call.failWith(code, reason.message, { cause: reason, phase: 'flight' })
+    const { endpoint } = reason
+    const details = { cause: reason, phase: 'close' as const, ...(endpoint !== undefined && { endpoint }) }
+    this.#over ??= stacklessError(code, reason.message, details)
   }
 
   readonly #onAbort = (): void => {
