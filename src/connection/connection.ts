@@ -13,7 +13,7 @@ import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type Re
 import type { KnownArray } from '../resp/known-array.js'
 import type { AtTurnEnd, Turn } from '../turn.js'
 import { CallQueue, type HandBack } from './call-queue.js'
-import { abandon } from './dial.js'
+import { abandon, abandonUndelivered } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { type Greeter, greet } from './greeting.js'
 import type { HandshakeOptions } from './handshake.js'
@@ -373,7 +373,8 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     this.#to('closed')
     this.#watch?.stop()
     const { unsent, unanswered, due } = this.#queue.drain()
-    abandon(this.#socket, this.#entry)
+    if (reason.code === 'SLOTWISE_CONNECTION_SILENT') abandonUndelivered(this.#socket, this.#entry)
+    else abandon(this.#socket, this.#entry)
     for (const call of unsent) if (call.has(CallFlag.internal)) call.fail(reason)
     for (const call of unanswered) if (call.has(CallFlag.internal)) call.fail(reason)
     this.#listener.onClosed(reason, { unsent: unsent.filter(isUsers), unanswered: unanswered.filter(isUsers), due })

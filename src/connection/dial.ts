@@ -158,6 +158,16 @@ export function abandon(socket: Socket, entry: SocketEntry): void {
   socket.destroy()
 }
 
+/**
+ * The same for a peer that has been silent: resets the connection, so that the kernel does not go on to deliver what was written. Calls that have
+ * failed would be carried out when the network is back, after later ones. TLS and Unix sockets are closed as ever.
+ */
+export function abandonUndelivered(socket: Socket, entry: SocketEntry): void {
+  // Node resets plain TCP sockets only, and throws for others.
+  if (socket.remoteAddress !== undefined && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+  abandon(socket, entry)
+}
+
 function ignore(): void {}
 
 function dialError(endpoint: Endpoint, error: unknown): SlotwiseError {
