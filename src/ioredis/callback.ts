@@ -31,3 +31,8 @@ function run<T>(callback: NodeCallback<T>, error: Error | null, result?: T): voi
 }
 
 export function noop(): void {}
+
+/** Says that whoever gets this promise does not look at it: it is no unhandled one when it rejects. */
+export function handled(promise: unknown): void {
+  if (promise instanceof Promise) promise.catch(noop)
+}

@@ -29,11 +29,6 @@ const kinds: Record<string, { kind: SubscriptionKind; adds: boolean }> = {
   sunsubscribe: { kind: 'ssubscribe', adds: false },
 }
 
-/** Whether the command is one of SUBSCRIBE, UNSUBSCRIBE and the like. */
-export function isSubscribing({ name }: Command): boolean {
-  return Object.hasOwn(kinds, name.toLowerCase())
-}
-
 export class ClusterSubscriber implements Sink {
   readonly #cluster: SubscribingCluster
   /** By their bytes as latin1, in the order in which they came. */

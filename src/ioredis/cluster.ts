@@ -6,7 +6,7 @@
 
 import type { EventEmitter } from 'node:events'
 import { type Argument, type CommandName, Engine, type Node, type Outcome } from '../core.js'
-import { asCallback, type NodeCallback, noop } from './callback.js'
+import { asCallback, handled, type NodeCallback, noop } from './callback.js'
 import { type ErrorHandlers, handleError } from './cluster-errors.js'
 import { ClusterEvents, unavailable } from './cluster-events.js'
 import {
@@ -19,7 +19,7 @@ import {
 } from './cluster-options.js'
 import { senderOfRead } from './cluster-reads.js'
 import { ClusterSlots } from './cluster-slots.js'
-import { ClusterSubscriber, isSubscribing } from './cluster-subscriber.js'
+import { ClusterSubscriber } from './cluster-subscriber.js'
 import type { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
@@ -276,26 +276,46 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     stream?: unknown,
     node?: { redis?: Redis | undefined; slot?: number },
   ): Promise<unknown> {
-    if (this.status !== 'ready' && !this.admits(command)) return command.promise
-    if (node !== undefined && command.group === null) {
+    const handle = this.routed(command, node)
+    return handle === null ? command.promise : handle.sendCommand(command, stream)
+  }
+
+  /** Sends the command for somebody who needs no promise of it. */
+  post(command: Command): void {
+    // Tools put a function of their own in its place.
+    if (this.sendCommand !== ownSendCommand) handled(this.sendCommand(command))
+    else this.routed(command)?.post(command)
+  }
+
+  /** The Redis object to send the command through; null when it has been dealt with. */
+  private routed(command: Command, node?: { redis?: Redis | undefined; slot?: number }): Redis | null {
+    if (this.status !== 'ready' && !this.admits(command)) return null
+    if (command.group !== null) return this.directed(command, command.slotHint)
+    if (node !== undefined) {
       node.redis ??= this.handleFor(node.slot ?? -1) ?? undefined
-      if (node.redis !== undefined) return node.redis.sendCommand(command, stream)
+      if (node.redis !== undefined) return node.redis
     }
-    if (command.group === null && isSubscribing(command)) return this.subscriber.run(command)
+    const { kind } = command
+    if (kind.subscribes) {
+      this.subscriber.run(command)
+      return null
+    }
     let slot: number
     try {
-      // A transaction's slot is that of all its keys.
-      slot = command.group === null ? (node?.slot ?? command.route) : command.slotHint
-      if (command.group === null && needsOwnConnection(command)) throw sessionOnly(command)
+      slot = node?.slot ?? command.route
+      if (needsOwnConnection(command)) throw sessionOnly(command)
     } catch (error) {
       command.reject(error as Error)
-      return command.promise
+      return null
     }
-    const handle = this.handleFor(slot)
+    return this.directed(command, slot)
+  }
+
+  /** @param slot of its keys, in a transaction of the keys of all its commands */
+  private directed(command: Command, slot: number): Redis {
     command.slotHint = slot
     command.sender = typeof this.options.scaleReads === 'function' ? senderOfRead(this, command, slot) : this.sender
-    if (handle !== null) return handle.sendCommand(command, stream)
-    return this.anchor.sendCommand(command, stream)
+    return this.handleFor(slot) ?? this.anchor
   }
 
   private handleFor(slot: number): Redis | null {
@@ -392,6 +412,9 @@ export interface Cluster<Mapping extends ReplyMapping = 'legacy'>
   extends EventEmitter,
     RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
     Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
+
+/** Tools put a function of their own in its place. */
+const ownSendCommand = Cluster.prototype.sendCommand
 
 addEvents(Cluster.prototype)
 addTransactionSupport(Cluster.prototype)

@@ -44,9 +44,10 @@ export function launch(command: Command, sender: Sender, watched = false): void 
     return
   }
   const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noTimeoutMs : deadlineMs(command)
-  if (command.isDirect && !watched)
-    sender.submit(name, command.argsToSend, command.callFlags, timeoutMs, command.receiver, command.slotHint)
-  else {
+  if (command.isDirect && !watched) {
+    const flags = command.hasSink ? command.callFlags | CallFlag.errorAsValue : command.callFlags
+    sender.submit(name, command.argsToSend, flags, timeoutMs, command.receiver, command.slotHint)
+  } else {
     const flags = command.callFlags | CallFlag.errorAsValue
     sender.submit(name, command.argsToSend, flags, timeoutMs, outcome => command.deliver(outcome), command.slotHint)
   }

@@ -8,7 +8,7 @@ import type { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
 import { limitBlocking } from './blocking-limit.js'
-import { asCallback, type NodeCallback, noop } from './callback.js'
+import { asCallback, handled, type NodeCallback, noop } from './callback.js'
 import { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { connectorFor } from './connectors.js'
@@ -278,6 +278,18 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
 
   /** Sends the command. Everything goes through here, so that it can be watched here. */
   override sendCommand(command: Command, _stream?: unknown, _node?: unknown): Promise<unknown> {
+    if (!this.launchOrRefuse(command) || !tracesCommands() || command.isTraced) return command.promise
+    command.isTraced = true
+    return traceCommand(() => command.promise, commandContext(command, this.database, this.options))
+  }
+
+  /** Sends the command for somebody who needs no promise of it. */
+  post(command: Command): void {
+    if (this.sendCommand !== ownSendCommand || tracesCommands()) handled(this.sendCommand(command))
+    else this.launchOrRefuse(command)
+  }
+
+  private launchOrRefuse(command: Command): boolean {
     const { options } = this
     if (typeof options.commandTimeout === 'number') command.setTimeout(options.commandTimeout)
     command.protocol = this.condition?.protocol ?? 3
@@ -287,10 +299,8 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     if (command.sender !== null) this.launch(command, command.sender)
     else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
       this.launch(command, this.link as Link)
-    } else return command.promise
-    if (!tracesCommands() || command.isTraced) return command.promise
-    command.isTraced = true
-    return traceCommand(() => command.promise, commandContext(command, this.database, this.options))
+    } else return false
+    return true
   }
 
   private showAsResp3(command: Command): void {
