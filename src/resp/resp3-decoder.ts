@@ -271,7 +271,7 @@ export class Resp3Decoder implements ReplyDecoder {
     if (bytes[at + 1] !== lf) throw missingLineEnd()
     switch (type) {
       case Type.simpleString:
-        this.#add(this.#asBuffers ? copyOf(bytes, start, at) : this.#text.read(bytes, start, at))
+        this.#add(this.#asBuffers ? copyOf(bytes, start, at) : this.#text.readLine(bytes, start, at))
         break
       case Type.error:
         this.#addError(utf8(bytes, start, at))

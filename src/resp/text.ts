@@ -47,6 +47,12 @@ export class TextReader {
     this.#window = ''
   }
 
+  /** A simple string. Most of them are the answer of a write, which need not be cut out of the chunk: 19 ns instead of 27. */
+  readLine(chunk: Buffer, start: number, end: number): string {
+    if (end - start === 2 && chunk[start] === 0x4f && chunk[start + 1] === 0x4b) return 'OK'
+    return this.read(chunk, start, end)
+  }
+
   read(chunk: Buffer, start: number, end: number): string {
     const bytes = chunk as Bytes
     if (this.#bytes !== bytes) {
