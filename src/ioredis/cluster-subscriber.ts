@@ -4,7 +4,15 @@
 // Dies    with it; outlives the cores that the Cluster has one after the other, each of which is given the same names.
 // Holds   a reply is the number of names after its command, in the order of commands.
 
-import { type Engine, type NamesGap, ReplyError, type Sink, type SubscriptionKind, slotOf } from '../core.js'
+import {
+  type Engine,
+  type Named,
+  type NamesGap,
+  ReplyError,
+  type Sink,
+  type SubscriptionKind,
+  slotOf,
+} from '../core.js'
 import { noop } from './callback.js'
 import type { Command } from './command.js'
 import { AbortError, CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
@@ -132,16 +140,20 @@ export class ClusterSubscriber implements Sink {
 
   // ---- what comes
 
-  onMessage(kind: SubscriptionKind, name: Buffer, channel: Buffer, payload: Buffer): void {
+  onMessage({ kind, text }: Named, channel: Buffer, payload: Buffer): void {
     const cluster = this.#cluster
     if (kind === 'psubscribe') {
-      if (cluster.listenerCount('pmessage') > 0) cluster.emit('pmessage', `${name}`, `${channel}`, `${payload}`)
-      cluster.emit('pmessageBuffer', `${name}`, channel, payload)
+      if (cluster.listenerCount('pmessage') > 0) cluster.emit('pmessage', text, `${channel}`, `${payload}`)
+      cluster.emit('pmessageBuffer', text, channel, payload)
       return
     }
-    const event = kind === 'subscribe' ? 'message' : 'smessage'
-    if (cluster.listenerCount(event) > 0) cluster.emit(event, `${channel}`, `${payload}`)
-    cluster.emit(`${event}Buffer`, channel, payload)
+    if (kind === 'subscribe') {
+      if (cluster.listenerCount('message') > 0) cluster.emit('message', text, `${payload}`)
+      cluster.emit('messageBuffer', channel, payload)
+    } else {
+      if (cluster.listenerCount('smessage') > 0) cluster.emit('smessage', text, `${payload}`)
+      cluster.emit('smessageBuffer', channel, payload)
+    }
   }
 
   onGap({ kind, names, fromMs, toMs }: NamesGap): void {

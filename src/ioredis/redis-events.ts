@@ -198,7 +198,7 @@ export class RedisEvents {
     switch (kind) {
       case 'message':
       case 'smessage':
-        this.#emitMessage(kind, items.slice(1))
+        this.#emitMessage(kind, items[1], items[2])
         break
       case 'pmessage': {
         const [pattern, channel, message] = items.slice(1)
@@ -216,10 +216,10 @@ export class RedisEvents {
     if (redis.condition !== undefined) redis.condition.subscriber = (redis.currentLink?.subscribed ?? 0) !== 0
   }
 
-  #emitMessage(kind: string, items: readonly Reply[]): void {
+  #emitMessage(kind: 'message' | 'smessage', channel: Reply | undefined, message: Reply | undefined): void {
     const redis = this.#redis
-    if (redis.listenerCount(kind) > 0) redis.emit(kind, ...items.map(String))
-    redis.emit(`${kind}Buffer`, ...items)
+    if (redis.listenerCount(kind) > 0) redis.emit(kind, String(channel), String(message))
+    redis.emit(kind === 'message' ? 'messageBuffer' : 'smessageBuffer', channel, message)
   }
 
   /** `1700000000.123456 [0 127.0.0.1:50000] "GET" "key"`: time, arguments, source, database. Source: MONITOR command page. */
