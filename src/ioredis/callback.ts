@@ -36,3 +36,15 @@ export function noop(): void {}
 export function handled(promise: unknown): void {
   if (promise instanceof Promise) promise.catch(noop)
 }
+
+let lastResolve: (outcome: unknown) => void
+
+/** For `new Promise()`: one function for all promises, where a closure for each would be the larger part of a command. */
+export function captureResolve(resolve: (outcome: unknown) => void): void {
+  lastResolve = resolve
+}
+
+/** What resolves the promise that was made last with {@link captureResolve}. */
+export function resolveOfLast(): (outcome: unknown) => void {
+  return lastResolve
+}

@@ -144,16 +144,16 @@ export class ClusterSubscriber implements Sink {
     const cluster = this.#cluster
     if (kind === 'psubscribe') {
       if (cluster.listenerCount('pmessage') > 0) cluster.emit('pmessage', text, `${channel}`, `${payload}`)
-      cluster.emit('pmessageBuffer', text, channel, payload)
+      if (cluster.listenerCount('pmessageBuffer') > 0) {
+        cluster.emit('pmessageBuffer', text, Buffer.from(channel), Buffer.from(payload))
+      }
       return
     }
-    if (kind === 'subscribe') {
-      if (cluster.listenerCount('message') > 0) cluster.emit('message', text, `${payload}`)
-      cluster.emit('messageBuffer', channel, payload)
-    } else {
-      if (cluster.listenerCount('smessage') > 0) cluster.emit('smessage', text, `${payload}`)
-      cluster.emit('smessageBuffer', channel, payload)
-    }
+    const [event, bufferEvent] =
+      kind === 'subscribe' ? (['message', 'messageBuffer'] as const) : (['smessage', 'smessageBuffer'] as const)
+    if (cluster.listenerCount(event) > 0) cluster.emit(event, text, `${payload}`)
+    // They came as part of all that had been received.
+    if (cluster.listenerCount(bufferEvent) > 0) cluster.emit(bufferEvent, Buffer.from(channel), Buffer.from(payload))
   }
 
   onGap({ kind, names, fromMs, toMs }: NamesGap): void {

@@ -5,7 +5,7 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import type { EventEmitter } from 'node:events'
-import { type Argument, type CommandName, Engine, type Node, type Outcome } from '../core.js'
+import { Engine, type Node } from '../core.js'
 import { asCallback, handled, type NodeCallback, noop } from './callback.js'
 import { type ErrorHandlers, handleError } from './cluster-errors.js'
 import { ClusterEvents, unavailable } from './cluster-events.js'
@@ -18,21 +18,21 @@ import {
   startupNodeOptions,
 } from './cluster-options.js'
 import { senderOfRead } from './cluster-reads.js'
-import { ClusterSlots } from './cluster-slots.js'
+import { ClusterSlots, checkTransaction } from './cluster-slots.js'
 import { ClusterSubscriber } from './cluster-subscriber.js'
 import type { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
 import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
-import { NodeLink, submitTransaction } from './node-link.js'
+import { engineSender, NodeLink } from './node-link.js'
 import { nodeSubscriber } from './node-subscriber.js'
 import { needsOwnConnection, sessionOnly } from './own-connection.js'
 import type { PipelineOwner, PipelineResult } from './pipeline.js'
 import { linkFactory, Redis, type ReplyMapping } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 import { addScanStreams } from './scan-stream.js'
-import type { Parts, Sender } from './sender.js'
+import type { Sender } from './sender.js'
 import type { ClusterStatus } from './status.js'
 import { addTransactionSupport } from './transaction.js'
 
@@ -336,23 +336,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
   private anchored: Redis | null = null
 
-  readonly sender: Sender = {
-    submit: (
-      name: CommandName,
-      args: readonly Argument[],
-      flags: number,
-      timeoutMs: number,
-      resolve: (outcome: Outcome) => void,
-      slot = -1,
-    ) => (this.core as Engine).submit(name, args, slot, flags, timeoutMs, resolve),
-    submitTransaction: (
-      parts: Parts,
-      flags: number,
-      timeoutMs: number,
-      resolve: (outcome: Outcome) => void,
-      slot = -1,
-    ) => submitTransaction(this.core as Engine, slot, parts, flags, timeoutMs, resolve, null),
-  }
+  readonly sender: Sender = engineSender(() => this.core as Engine)
 
   /** Whether the command may be sent now; has dealt with it where it may not. */
   private admits(command: Command): boolean {
@@ -366,16 +350,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return false
   }
 
-  /** A transaction has the slots of one group of nodes; the server refuses it when it has several. */
   checkTransaction(commands: readonly Command[]): Error | null {
-    const map = this.core?.topology.map
-    const slots = [...new Set(commands.flatMap(command => command.getKeySlots()))]
-    const owners = slots.map(slot => map?.primaryOf(slot) ?? slot)
-    if (new Set(owners).size > 1) {
-      return new Error('All keys in the pipeline should belong to the same slots allocation group')
-    }
-    for (const command of commands) command.slotHint = slots[0] ?? -1
-    return null
+    return checkTransaction(commands, this.core?.topology.map)
   }
 
   /** A command has one slot. */

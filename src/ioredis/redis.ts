@@ -311,7 +311,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
 
   private launch(command: Command, sender: NonNullable<Command['sender']>): void {
     if (command instanceof ScriptCommand) command.choose(command.knownScripts ?? this.knownScripts)
-    if (command.name === 'select') this.onSelect(command)
+    if (command.name === 'select') this.reports.onSelect(command)
     if (command.group !== null) command.group.add(command, sender)
     else launch(command, sender, this.sendCommand !== ownSendCommand)
   }
@@ -341,19 +341,6 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   private refuse(command: Command, message: string): false {
     command.reject(new Error(message))
     return false
-  }
-
-  private onSelect(command: Command): void {
-    const database = Number(String(command.args[0]))
-    if (!Number.isInteger(database)) return
-    if (this.condition !== undefined && this.condition.select !== database) {
-      this.condition.select = database
-      this.emit('select', database)
-    }
-    const { link } = this
-    command.promise.then(() => {
-      if (link !== null) link.database = database
-    }, noop)
   }
 
   /** Fails what waits for a connection. */

@@ -123,7 +123,11 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
 
   #messageOf({ kind, name, text }: Named, channel: Buffer, payload: Buffer): Received {
     const isPattern = kind === 'psubscribe'
-    if (this.#options.buffers) return { channel, ...(isPattern && { pattern: name }), payload } as Received
+    if (this.#options.buffers) {
+      // They came as part of all that had been received.
+      const own = { channel: Buffer.from(channel), payload: Buffer.from(payload) }
+      return (isPattern ? { ...own, pattern: name } : own) as Received
+    }
     const message = isPattern
       ? { channel: channel.toString(), pattern: text, payload: payload.toString() }
       : { channel: text, payload: payload.toString() }
