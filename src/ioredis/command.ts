@@ -23,6 +23,11 @@ import {
 
 export type { CommandOptions, CommandParameter } from './command-types.js'
 
+// What is imported from an entry is looked up at each use, through every file that exports it again.
+const { keyless, singleKey } = CommandFlag
+const { legacy, buffers, repeatable } = CallFlag
+const slotOfKey = slotOf
+
 /** Commands that are sent together, or not at all. */
 export interface CommandGroup {
   add(command: Command, sender: Sender): unknown
@@ -217,9 +222,9 @@ export class Command {
   /** Slot to send it to; -1 for any node. */
   get route(): number {
     const { spec } = this.resolved()
-    if ((spec.flags & CommandFlag.keyless) !== 0) return -1
-    const key = this.args[(spec.flags & CommandFlag.singleKey) !== 0 ? 0 : firstKeyIndex(spec, this.args)]
-    return key === undefined ? -1 : slotOf(key)
+    if ((spec.flags & keyless) !== 0) return -1
+    const key = this.args[(spec.flags & singleKey) !== 0 ? 0 : firstKeyIndex(spec, this.args)]
+    return key === undefined ? -1 : slotOfKey(key)
   }
 
   /** Its keys, if there are several, have one slot. */
@@ -340,9 +345,9 @@ export class Command {
   /** CallFlag bits for the core. */
   get callFlags(): number {
     return (
-      (this.replyMapping === 'resp3' ? 0 : CallFlag.legacy) |
-      (this.wantsBuffers ? CallFlag.buffers : 0) |
-      (this.isReadOnly ? CallFlag.repeatable : 0)
+      (this.replyMapping === 'resp3' ? 0 : legacy) |
+      (this.wantsBuffers ? buffers : 0) |
+      (this.isReadOnly ? repeatable : 0)
     )
   }
 
