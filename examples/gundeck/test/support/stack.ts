@@ -28,7 +28,7 @@ export interface StartOptions extends Partial<Omit<GundeckParts, 'config' | 'red
   env?: NodeJS.ProcessEnv
 }
 
-/** A service under test, and what it logged at Warn and above. */
+/** A service under test, and what it logged at Info and above. */
 export interface Running {
   readonly url: string
   readonly service: Gundeck
@@ -70,7 +70,7 @@ export async function startGundeck(options: StartOptions): Promise<Running> {
   const additionalRedis =
     config.redisAdditionalWrite === null ? null : openSlotwise(config.redisAdditionalWrite, bounds)
   const logged: Running['logged'] = []
-  const log = pino({ level: 'warn' }, { write: line => logged.push(JSON.parse(line)) })
+  const log = pino({ level: 'info' }, { write: line => logged.push(JSON.parse(line)) })
   const service = createGundeck({ ...parts, config, redis, additionalRedis, log })
   const port = await service.listen()
   return {
