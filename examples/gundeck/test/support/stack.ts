@@ -18,6 +18,7 @@ import { openSlotwise } from '../../src/redis/slotwise.js'
 export interface RedisAt {
   address: string
   mode: 'master' | 'cluster'
+  tls?: { tlsCa?: string; insecureSkipVerifyTls?: boolean }
 }
 
 export interface StartOptions extends Partial<Omit<GundeckParts, 'config' | 'redis' | 'additionalRedis' | 'log'>> {
@@ -48,9 +49,10 @@ export interface PresenceJson {
 
 const warn = 40
 
-function redisYaml({ address, mode }: RedisAt) {
+function redisYaml({ address, mode, tls }: RedisAt) {
   const [host, port] = address.split(':')
-  return { host, port: Number(port), connectionMode: mode, enableTls: false, insecureSkipVerifyTls: false }
+  const plain = { enableTls: tls !== undefined, insecureSkipVerifyTls: false }
+  return { host, port: Number(port), connectionMode: mode, ...plain, ...tls }
 }
 
 export async function startGundeck(options: StartOptions): Promise<Running> {
