@@ -4,17 +4,18 @@
 // Dies    with it.
 // Holds   reading an answer costs what differs from the one before; the same bytes give the same View object.
 
+import { compareWithKnown } from '../resp/array-matcher.js'
 import { ReplyReader } from '../resp/decode-reply.js'
 import { defaultLimits } from '../resp/decoder.js'
-import { compareWithKnown, type KnownArray, knowArray } from '../resp/known-array.js'
+import { type KnownArray, knowArray, knowDifferent } from '../resp/known-array.js'
 import {
   buildView,
   type KnownShards,
   parseClusterSlots,
   parseRange,
+  type ReplacedRanges,
   replaceRanges,
   type View,
-  type ViewRange,
 } from './view.js'
 
 export class SlotsReader {
@@ -55,20 +56,19 @@ export class SlotsReader {
 
   #readDifference(known: KnownArray, raw: Buffer, protocol: 2 | 3, askedHost: string): boolean {
     const delta =
-      known.compared?.bytes === raw
-        ? known.compared.delta
-        : compareWithKnown(known, raw, 0, raw.length, protocol, defaultLimits)
-    if (delta === null || delta.end !== raw.length) return false
-    const { keptFirst, keptLast, between } = delta
-    const changed = raw.subarray(between[0], between.at(-1))
-    if (!this.#leavesHost && leavesHost(changed)) return false
-    const entries: ViewRange[] = []
-    for (let i = 0; i + 1 < between.length; i++) {
-      const entry = this.#replies.read(raw.subarray(between[i], between[i + 1]))
-      entries.push(parseRange(entry, askedHost, this.#shards, this.#seedName))
+      known.compared?.bytes === raw ? known.compared.delta : compareWithKnown(known, raw, protocol, defaultLimits)
+    if (delta === null) return false
+    const replaced: ReplacedRanges[] = []
+    for (const { from, to, starts } of delta) {
+      if (!this.#leavesHost && leavesHost(raw.subarray(starts[0], starts.at(-1)))) return false
+      const by = starts.slice(1).map((end, i) => {
+        const entry = this.#replies.read(raw.subarray(starts[i], end))
+        return parseRange(entry, askedHost, this.#shards, this.#seedName)
+      })
+      replaced.push({ from, to, by })
     }
-    this.#view = replaceRanges(this.#view, keptFirst, keptLast, entries)
-    this.#known = { bytes: raw, offsets: moveOffsets(known, delta.between, keptFirst, keptLast, raw.length) }
+    if (replaced.length !== 0) this.#view = replaceRanges(this.#view, replaced)
+    this.#known = knowDifferent(known, raw, delta)
     return true
   }
 }
@@ -78,22 +78,4 @@ const empty = ['$-1\r\n', '$0\r\n', '_\r\n'].map(text => Buffer.from(text))
 /** True when there may be a host that is empty or null. Such bytes elsewhere do no harm: then it is read in full where it need not be. */
 function leavesHost(raw: Buffer): boolean {
   return empty.some(bytes => raw.includes(bytes))
-}
-
-function moveOffsets(
-  known: KnownArray,
-  between: readonly number[],
-  keptFirst: number,
-  keptLast: number,
-  end: number,
-): number[] {
-  const old = known.offsets
-  const shiftFirst = (between[0] as number) - (old[keptFirst] as number)
-  const shiftLast = end - (old[old.length - 1] as number)
-  const offsets: number[] = []
-  for (let i = 0; i < keptFirst; i++) offsets.push((old[i] as number) + shiftFirst)
-  // The last of `between` is where the kept ones at the end begin.
-  for (let i = 0; i < between.length - 1; i++) offsets.push(between[i] as number)
-  for (let i = old.length - 1 - keptLast; i < old.length; i++) offsets.push((old[i] as number) + shiftLast)
-  return offsets
 }
