@@ -32,10 +32,10 @@ function node(number: number, replica: boolean): SlotsNode {
 
 /** A reply whose ranges are dealt to the primaries in turn, each with one replica. */
 export function slotsReply({ primaries, ranges, shift = 0, moved = 0, rotation = 0 }: SlotsShape): SlotsEntry[] {
-  const every = moved === 0 ? Number.POSITIVE_INFINITY : Math.floor(ranges / moved)
+  const every = moved === 0 ? 0 : Math.floor(ranges / moved)
   const border = (n: number) => Math.floor((n * slotCount) / ranges) + (n === 1 ? shift : 0)
   return Array.from({ length: ranges }, (_, i) => {
-    const owner = (i + rotation + (i % every === 1 ? 1 : 0)) % primaries
+    const owner = (i + rotation + (every !== 0 && i % every === 1 ? 1 : 0)) % primaries
     return [border(i), border(i + 1) - 1, node(owner, false), node(owner, true)]
   })
 }
