@@ -12,7 +12,7 @@ import type { DecoderLimits } from './limits.js'
 
 /** A hunk ends where a new element equals one of so many known ones, or of as many more as it has new elements. */
 const searched = 8
-/** More new elements than this in one place, or in all, and reading the whole reply is as good. */
+/** More new elements than this in one place, or in all, and what follows is taken for new without a search. */
 const maxInHunk = 64
 const maxShare = 1 / 4
 /** So many bytes are compared here before the rest is given to memcmp, which is fast but far. */
@@ -41,8 +41,8 @@ export class ArrayMatcher {
   #within = false
   readonly #hunks: ArrayHunk[] = []
   #fresh = 0
-  /** Too much is new. */
-  #gaveUp = false
+  /** False once too much was new. */
+  #searches = true
   #newHeader = false
 
   constructor(known: KnownArray, protocol: 2 | 3, limits: DecoderLimits) {
@@ -51,9 +51,9 @@ export class ArrayMatcher {
     this.#limits = limits
   }
 
-  /** How the reply differs; null when that is not worth knowing. */
-  get delta(): ArrayDelta | null {
-    return this.#gaveUp ? null : this.#hunks
+  /** How the reply differs. */
+  get delta(): ArrayDelta {
+    return this.#hunks
   }
 
   /** Begins with the first bytes of the array; -1 when it cannot be compared, else where to go on. */
@@ -105,7 +105,7 @@ export class ArrayMatcher {
     this.#endRun(differs)
     if (begun >= at) return pos + begun - at
     // Its beginning was the same, and went by unread.
-    this.#take(bytes, begun, at)
+    this.#pieces.append(bytes, begun, this.#take(bytes, begun, at))
     return pos
   }
 
@@ -150,48 +150,50 @@ export class ArrayMatcher {
 
   #startHunk(from: number): void {
     this.#runFrom = -1
-    if (!this.#gaveUp) this.#hunks.push({ from, to: from, starts: [this.#offset] })
+    this.#hunks.push({ from, to: from, starts: [this.#offset] })
   }
 
   #walk(chunk: Buffer, pos: number, end: number): number {
-    if (!this.#within) {
-      const next = this.#gaveUp ? -1 : this.#findKnown(chunk, pos, end)
+    if (this.#searches && !this.#within) {
+      const next = this.#findKnown(chunk, pos, end)
       if (next !== -1) {
-        ;(this.#hunks[this.#hunks.length - 1] as ArrayHunk).to = next
+        this.#hunk.to = next
         this.#startRun(next)
         return pos
       }
     }
-    return this.#take(chunk, pos, end)
-  }
-
-  /** Walks to the end of the element, or as far as the bytes go. */
-  #take(bytes: Buffer, pos: number, end: number): number {
-    this.#guard ??= new FrameGuard(this.#protocol, this.#limits, true)
-    const stop = this.#guard.walk(bytes, pos, end)
-    this.#pieces.append(bytes, pos, stop)
-    this.#offset += stop - pos
-    this.#within = !this.#guard.complete
-    if (this.#guard.complete) this.#onNewElement()
+    const stop = this.#take(chunk, pos, end)
+    this.#pieces.append(chunk, pos, stop)
+    if (this.#done === this.#count) this.#finish(this.#known.offsets.length - 1)
     return stop
   }
 
-  #onNewElement(): void {
-    this.#done++
-    if (!this.#gaveUp) {
-      const { starts } = this.#hunks[this.#hunks.length - 1] as ArrayHunk
-      starts.push(this.#offset)
+  get #hunk(): ArrayHunk {
+    return this.#hunks[this.#hunks.length - 1] as ArrayHunk
+  }
+
+  /** Walks to the end of the element, or as far as the bytes go; over many elements, where none is searched for. */
+  #take(bytes: Buffer, pos: number, end: number): number {
+    this.#guard ??= new FrameGuard(this.#protocol, this.#limits, true)
+    do {
+      const stop = this.#guard.walk(bytes, pos, end)
+      this.#offset += stop - pos
+      pos = stop
+      this.#within = !this.#guard.complete
+      if (this.#within) return pos
+      this.#done++
       this.#fresh++
-      const most = Math.max(maxInHunk, this.#count * maxShare)
-      if (starts.length > maxInHunk || this.#fresh > most) this.#gaveUp = true
-    }
-    if (this.#done === this.#count) this.#finish(this.#known.offsets.length - 1)
+      const { starts } = this.#hunk
+      starts.push(this.#offset)
+      if (starts.length > maxInHunk || this.#fresh > Math.max(maxInHunk, this.#count * maxShare)) this.#searches = false
+    } while (!this.#searches && pos < end && this.#done < this.#count)
+    return pos
   }
 
   /** The known element that the one at `pos` equals, as far as the chunk goes; -1 for none of those that come next. */
   #findKnown(chunk: Buffer, pos: number, end: number): number {
     const { bytes, offsets } = this.#known
-    const { from, starts } = this.#hunks[this.#hunks.length - 1] as ArrayHunk
+    const { from, starts } = this.#hunk
     const last = Math.min(offsets.length - 1, from + searched + starts.length)
     for (let i = from; i < last; i++) {
       const at = offsets[i] as number
@@ -206,12 +208,9 @@ export class ArrayMatcher {
   /** @param knownDone known elements that are done with, but for those that are left out */
   #finish(knownDone: number): void {
     const knownCount = this.#known.offsets.length - 1
-    if (!this.#gaveUp) {
-      const open = this.#runFrom === -1 ? this.#hunks[this.#hunks.length - 1] : undefined
-      if (open !== undefined) open.to = knownCount
-      else if (knownDone < knownCount) this.#hunks.push({ from: knownDone, to: knownCount, starts: [this.#offset] })
-    }
-    const isSame = !this.#gaveUp && !this.#newHeader && this.#hunks.length === 0
+    if (this.#runFrom === -1) this.#hunk.to = knownCount
+    else if (knownDone < knownCount) this.#hunks.push({ from: knownDone, to: knownCount, starts: [this.#offset] })
+    const isSame = !this.#newHeader && this.#hunks.length === 0
     this.reply = isSame ? this.#known.bytes : this.#pieces.take()
   }
 }
@@ -231,7 +230,7 @@ function lastAtOrBefore(offsets: Uint32Array, low: number, high: number, at: num
   return low
 }
 
-/** Compares a whole array with a known one; null when it has too much that is new, or is none. */
+/** Compares a whole array with a known one; null when it is none. */
 export function compareWithKnown(
   known: KnownArray,
   bytes: Buffer,

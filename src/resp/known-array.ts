@@ -9,7 +9,7 @@ export interface KnownArray {
   readonly bytes: Buffer
   /** Where its elements begin, and after the last one where it ends. */
   readonly offsets: Uint32Array
-  /** The last reply found to differ in a few elements, and how: whoever reads it need not compare again. */
+  /** The last reply found to differ, and how: whoever reads it need not compare again. */
   compared?: { bytes: Buffer; delta: ArrayDelta }
 }
 
@@ -23,6 +23,11 @@ export interface ArrayHunk {
 
 /** How another array differs from a known one, in order. Elements outside of the hunks are the same bytes. */
 export type ArrayDelta = readonly ArrayHunk[]
+
+/** An empty array, for a beginning: everything is new beside it. */
+export function knowNothing(): KnownArray {
+  return { bytes: Buffer.from('*0\r\n'), offsets: Uint32Array.of(4) }
+}
 
 const lf = 0x0a
 const maxBytes = 2 ** 32 - 1

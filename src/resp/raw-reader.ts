@@ -53,7 +53,7 @@ export class RawReader {
     const { reply, delta } = matcher
     if (reply === null) return stop
     this.reply = reply
-    if (reply !== known.bytes && delta !== null) known.compared = { bytes: reply, delta }
+    if (reply !== known.bytes) known.compared = { bytes: reply, delta }
     return stop
   }
 }

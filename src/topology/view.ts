@@ -171,6 +171,9 @@ export function replaceRanges(view: View, replaced: readonly ReplacedRanges[]): 
     const index = ranges[i] as number
     if (index !== noShard) owned[index] = (owned[index] as number) + 1
   }
+  // Most often few have changed.
+  const isMany = replaced.reduce((sum, { by }) => sum + by.length, 0) > 32
+  const indexes = isMany ? new Map(shards.map((shard, i) => [shard, i])) : null
   const next: number[] = []
   let { covered } = view
   let [kept, lost] = [0, false]
@@ -185,9 +188,11 @@ export function replaceRanges(view: View, replaced: readonly ReplacedRanges[]): 
     for (const { first, last, shard } of by) {
       let index = noShard
       if (shard !== null) {
-        index = shards.indexOf(shard)
-        if (index === noShard) index = shards.push(shard) - 1
-        else owned[index] = (owned[index] as number) + 1
+        index = indexes === null ? shards.indexOf(shard) : (indexes.get(shard) ?? noShard)
+        if (index === noShard) {
+          index = shards.push(shard) - 1
+          indexes?.set(shard, index)
+        } else owned[index] = (owned[index] as number) + 1
         covered += last - first + 1
       }
       next.push(first, last, index)

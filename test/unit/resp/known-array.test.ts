@@ -105,10 +105,15 @@ describe('known arrays', () => {
     )
   })
 
-  it('gives up on an array that is mostly new', () => {
-    const before = Array.from({ length: 100 }, (_, i) => `:${i}\r\n`)
-    const after = Array.from({ length: 100 }, (_, i) => `:${i + 100}\r\n`)
-    expect(compareWithKnown(know(before), wire(after), 3, defaultLimits)).toBeNull()
+  it.each([
+    ['mostly new', Array.from({ length: 200 }, (_, i) => `:${i + 200}\r\n`)],
+    ['new in its first half', Array.from({ length: 200 }, (_, i) => `:${i < 100 ? i + 200 : i}\r\n`)],
+  ])('takes the rest for new where an array is %s', (_, after) => {
+    const before = Array.from({ length: 200 }, (_, i) => `:${i}\r\n`)
+    const delta = compareWithKnown(know(before), wire(after), 3, defaultLimits) as ArrayDelta
+    expect(rebuilt(before, wire(after), delta)).toEqual(after)
+    expect(delta).toMatchObject([{ from: 0, to: 200 }])
+    expect(knowDifferent(know(before), wire(after), delta).offsets).toEqual(know(after).offsets)
   })
 
   it.each([
