@@ -1,11 +1,11 @@
 // bench:reliability: what clients do while servers fail, under the same script and at the same time.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type DriverName, driverNames } from './faults/drivers.mjs'
 import { type Figures, run } from './faults/run.mjs'
 import { scenarios } from './faults/scenarios.mjs'
-import { figure, machine, table } from './lib/report.mjs'
+import { figure, machine, markdown, table, writeInto } from './lib/report.mjs'
 
 const help = `npm run bench:reliability [-- options]
 
@@ -55,23 +55,6 @@ function row(driver: DriverName, figures: Figures): string[] {
   ]
 }
 
-const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
-
-function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map(line).join('\n')
-}
-
-function writeInto(file: string, sections: readonly string[], date: string): void {
-  const text = readFileSync(file, 'utf8')
-  const [before, after] = [text.indexOf(firstMark), text.indexOf(lastMark)]
-  if (before === -1 || after === -1) throw new Error(`${file} has no marks: ${firstMark} … ${lastMark}`)
-  const measured = `Measured on ${date}: ${machine()}, by \`npm run bench:reliability\`.`
-  const figures = [firstMark, measured, ...sections].join('\n\n')
-  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -110,7 +93,7 @@ async function main(): Promise<void> {
     process.stdout.write(`\n${name}: ${scenarios[name]?.title}\n${table(rows)}\n`)
     sections.push(`### ${scenarios[name]?.title}\n\n${markdown(rows)}\n`)
   }
-  if (values.doc !== undefined) writeInto(values.doc, sections, new Date().toISOString().slice(0, 10))
+  if (values.doc !== undefined) writeInto(values.doc, sections, 'bench:reliability')
   if (values.json !== undefined) {
     const brief = (key: string, value: unknown) =>
       key === 'lost' || key === 'denied' ? (value as unknown[]).length : value

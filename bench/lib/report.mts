@@ -1,5 +1,6 @@
 // Report: medians, tables and the machine, for every benchmark program.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 
 export function median(values: readonly number[]): number {
@@ -38,4 +39,24 @@ export function figure(value: number): string {
 export function spread(values: readonly number[]): string {
   if (values.length === 0) return '–'
   return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
+}
+
+const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
+
+/** Rows of text as a table in Markdown. */
+export function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
+  return [head, rule, ...rows].map(line).join('\n')
+}
+
+/** Puts what was measured between the two marks of a Markdown file. */
+export function writeInto(file: string, sections: readonly string[], program: string): void {
+  const text = readFileSync(file, 'utf8')
+  const [before, after] = [text.indexOf(firstMark), text.indexOf(lastMark)]
+  if (before === -1 || after === -1) throw new Error(`${file} has no marks: ${firstMark} … ${lastMark}`)
+  const date = new Date().toISOString().slice(0, 10)
+  const measured = `Measured on ${date}: ${machine()}, by \`npm run ${program}\`.`
+  const figures = [firstMark, measured, ...sections].join('\n\n')
+  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
 }

@@ -23,6 +23,9 @@ export interface TopologyListener {
   onChanged?(change: TopologyChange): void
 }
 
+/** A big cluster that is away is not to be dialled all at once by each of its clients. */
+const maxOpenedAtOnce = 8
+
 /** How addresses are found, where a user has a way of his own. */
 export interface Addressing {
   /** Where a server is reached that a cluster announces under this address. */
@@ -195,15 +198,23 @@ export class Topology {
   }
 
   /**
-   * Makes sure that somebody is being dialled: the known primaries, and one more seed once every known node has failed.
-   * Returns true while there are seeds left to try.
+   * Makes sure that somebody is being dialled: some of the known primaries, and one more seed once every known node has failed.
+   * Returns true while there is somebody left to try.
    */
   openAny(): boolean {
     if (this.#destroyed) return false
-    for (const node of this.#primaries) node.open()
+    const isMore = this.#openPrimaries()
     const hopeless = this.nodes.every(node => !node.isReady && (node.failures > 0 || node.state !== 'waiting'))
-    if (!hopeless) return false
-    return this.#openSeed()
+    const isSeedLeft = hopeless && this.#openSeed()
+    return isMore || isSeedLeft
+  }
+
+  /** Opens a few primaries that have not been dialled, from a random one on. Returns true while there are more. */
+  #openPrimaries(): boolean {
+    const idle = this.#primaries.filter(node => node.state === 'idle')
+    const start = Math.floor(Math.random() * idle.length)
+    for (let i = 0; i < Math.min(idle.length, maxOpenedAtOnce); i++) idle[(start + i) % idle.length]?.open()
+    return idle.length > maxOpenedAtOnce
   }
 
   /** Those who are connected are of no use: dials somebody else, a known node or a seed that has not been tried. */

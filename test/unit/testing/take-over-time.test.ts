@@ -209,7 +209,8 @@ describe('clients and fake servers under it', () => {
     async how => {
       const server = kept(await FakeServer.start())
       const taken = take()
-      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000 }))
+      // An attempt that the mute server has left without an answer takes 5 s, and the pause before the next is up to one.
+      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000, maxQueueAgeMs: 10_000 }))
       await taken.until(client.execute('PING'))
       if (how === 'mute') server.mute = true
       else server.freeze()
