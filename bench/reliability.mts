@@ -29,15 +29,27 @@ const columns = [
   'lost',
   'twice',
   'disordered',
+  'late',
   'heap peak MiB',
   'fds peak',
   'fds left',
+  'handles left',
   'unhandled',
 ]
 
 function row(driver: DriverName, figures: Figures): string[] {
-  const { verdict, firstSuccessMs, silenceMs, heapBeforeMiB, heapPeakMiB, fdsBefore, fdsPeak, fdsAfter, unhandled } =
-    figures
+  const {
+    verdict,
+    firstSuccessMs,
+    silenceMs,
+    heapBeforeMiB,
+    heapPeakMiB,
+    fdsBefore,
+    fdsPeak,
+    fdsAfter,
+    resourcesLeft,
+    unhandled,
+  } = figures
   return [
     driver,
     firstSuccessMs === null ? 'never' : firstSuccessMs.toFixed(0),
@@ -48,9 +60,11 @@ function row(driver: DriverName, figures: Figures): string[] {
     String(verdict.lost.length),
     String(verdict.duplicates.length),
     String(verdict.disordered.length),
+    String(verdict.late.length),
     figure(heapPeakMiB - heapBeforeMiB),
     String(fdsPeak - fdsBefore),
     String(fdsAfter - fdsBefore),
+    String(resourcesLeft.length),
     String(unhandled.length),
   ]
 }
@@ -113,7 +127,7 @@ async function main(): Promise<void> {
   if (values.doc !== undefined) writeInto(values.doc, sections, new Date().toISOString().slice(0, 10))
   if (values.json !== undefined) {
     const brief = (key: string, value: unknown) =>
-      key === 'lost' || key === 'denied' ? (value as unknown[]).length : value
+      ['lost', 'denied', 'late'].includes(key) ? (value as unknown[]).length : value
     writeFileSync(values.json, `${JSON.stringify({ machine: machine(), results }, brief, 2)}\n`)
   }
 }
