@@ -47,7 +47,7 @@ function expectSound(name: string, figures: Figures): void {
   expect(figures.firstSuccessMs).toBeLessThan(firstSuccessLimitMs[name] ?? 3000)
 }
 
-it.each(Object.entries(scenarios))('%s', { timeout: 120_000 }, async (name, { refuses }) => {
+it.concurrent.each(Object.entries(scenarios))('%s', { timeout: 120_000 }, async (name, { refuses }) => {
   const figures = await run(name, ['slotwise', 'slotwise-api'])
   for (const [driver, each] of figures) {
     try {
