@@ -74,6 +74,9 @@ const unhandled: string[] = []
 // With --unhandled-rejections=strict they come here.
 process.on('uncaughtException', error => unhandled.push(String((error as Error)?.message ?? error)))
 
+// Listeners that pile up, timers that cannot be: nothing that a client should do.
+process.on('warning', warning => unhandled.push(`${warning.name}: ${warning.message}`))
+
 /** In place of a name server: every library asks dns.lookup() in the end. */
 const names = new Map<string, string>()
 const systemLookup = dns.lookup
@@ -151,6 +154,8 @@ function sample(own: Driver, last: { ledger: Ledger | null; at: number }): void 
 }
 
 async function start(work: Work): Promise<void> {
+  // It is made when it is first used, by whomever.
+  void process.stderr
   globalThis.gc?.()
   before.fds = fds()
   before.heap = heapMiB()

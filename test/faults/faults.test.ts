@@ -49,6 +49,8 @@ function expectSound(name: string, figures: Figures): void {
 
 it.concurrent.each(Object.entries(scenarios))('%s', { timeout: 120_000 }, async (name, { refuses }) => {
   const figures = await run(name, ['slotwise', 'slotwise-api'])
+  const firsts = [...figures].map(([driver, { firstSuccessMs }]) => `${driver} ${firstSuccessMs?.toFixed(0)} ms`)
+  console.info(`${name}: first success of ${firsts.join(', ')}`)
   for (const [driver, each] of figures) {
     try {
       expectSound(name, each)
