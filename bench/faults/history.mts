@@ -16,6 +16,8 @@ export interface Write {
 export interface Verdict {
   acked: number
   failed: number
+  /** Of those, the ones that were said not to have run, and have not. */
+  withdrawn: number
   /** Calls whose promise never settled. */
   open: number
   /** Acknowledged, and not there: nobody's fault but the client's. */
@@ -54,6 +56,7 @@ export function check(
   const verdict: Verdict = {
     acked: 0,
     failed: 0,
+    withdrawn: 0,
     open: 0,
     lost: [],
     lostByRedis: 0,
@@ -78,6 +81,7 @@ export function check(
     if (write.outcome === 'open') verdict.open++
     else if (write.outcome !== 'acked') {
       verdict.failed++
+      if (write.maybe === false && at === undefined) verdict.withdrawn++
       if (write.maybe === false && at !== undefined) verdict.denied.push(write)
     } else {
       verdict.acked++

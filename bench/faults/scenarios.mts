@@ -137,8 +137,7 @@ export const scenarios: Record<string, Scenario> = {
     },
   },
   'lost-packets': {
-    title:
-      'nothing comes through to a primary, or from it: no packet, and no word of that; it is replaced, and comes back',
+    title: 'nothing comes through to a primary or from it; it is replaced, and comes back',
     losesPackets: true,
     async run(stage) {
       const { primary, replica } = await somePrimary(stage)

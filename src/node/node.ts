@@ -224,10 +224,8 @@ export class Node {
 
   /** Users' calls it holds. */
   count(): { queued: number; inFlight: number } {
-    const waiting = this.#waiting.count()
-    const onWire = this.#connection?.count() ?? nothing
-    const onLanes = this.#lanes?.count() ?? nothing
-    const queued = waiting.queued + onWire.queued + onLanes.queued
+    const [onWire, onLanes] = [this.#connection?.count() ?? nothing, this.#lanes?.count() ?? nothing]
+    const queued = this.#waiting.count().queued + onWire.queued + onLanes.queued
     return { queued, inFlight: onWire.inFlight + onLanes.inFlight }
   }
 
@@ -361,7 +359,7 @@ export class Node {
    */
   retire(reason: SlotwiseError, atOnce = false): void {
     if (this.#state === 'retired') return
-    const silent = this.isStalled
+    const silent = !atOnce && this.isStalled
     this.#stop()
     const waiting = this.takeWaiting()
     if (this.isOpen) {

@@ -23,6 +23,7 @@ describe('check()', () => {
       expect(check(writes, list, [])).toEqual({
         acked: 2,
         failed: 2,
+        withdrawn: 1,
         open: 0,
         lost: [],
         lostByRedis: 0,
