@@ -47,9 +47,12 @@ const makers: Record<DriverName, Maker> = {
       appendByScript: (key, token) => client.execute('EVAL', [script, 1, key, token]),
       appendInTransaction: (key, token) =>
         client.session(async session => {
+          // Its key says where; MULTI has none.
+          await session.execute('WATCH', [key])
           session.execute('MULTI').catch(() => undefined)
           session.execute('RPUSH', [key, token]).catch(() => undefined)
-          return session.execute('EXEC')
+          const replies = await session.execute('EXEC')
+          if (replies === null) throw new Error('the key has changed meanwhile')
         }),
       publish: (channel, message) => client.execute('PUBLISH', [channel, message]),
       subscribe: (channel, onMessage) => {

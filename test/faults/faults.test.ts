@@ -58,6 +58,8 @@ it.concurrent.each(Object.entries(scenarios))('%s', { timeout: 120_000 }, async 
       if (refuses) expect(each.failures).toHaveProperty('OOM')
       // What is held against the lists in the end has happened at all.
       if (options?.timeoutMs !== undefined && driver === 'slotwise') expect(each.verdict.withdrawn).toBeGreaterThan(10)
+      // A transaction on a slot that moves is its caller's: nothing else fails there.
+      if (options?.mixed) expect(each.verdict.failed).toBeLessThan(each.verdict.acked / 100)
       if (options?.mixed) expect(each.received).toBeGreaterThan(0.9 * each.published)
     } catch (error) {
       ;(error as Error).message = `${driver}: ${(error as Error).message}`
