@@ -125,9 +125,9 @@ async function caller(own: Driver, key: string, { pauseMs, mixed }: Work): Promi
   }
 }
 
-async function publisher(own: Driver): Promise<void> {
+async function publisher(own: Driver, channel: string): Promise<void> {
   for (let i = 0; !stopping; i++) {
-    await own.publish('news', String(i)).then(
+    await own.publish(channel, String(i)).then(
       () => published++,
       () => undefined,
     )
@@ -163,13 +163,15 @@ async function start(work: Work): Promise<void> {
   rename(work.names ?? {})
   const own = await drive(work.driver, work.addresses, work.timeoutMs)
   driver = own
-  if (work.mixed) await own.subscribe('news', () => received++)
+  // Each client hears itself alone.
+  const channel = `news of ${work.driver}`
+  if (work.mixed) await own.subscribe(channel, () => received++)
   // The first call of each key is made when the client has found its way.
   await Promise.all(work.keys.map(key => write(key, own.append)))
   const last = { ledger: null, at: 0 }
   setInterval(() => sample(own, last), 50).unref()
   for (const key of work.keys) void caller(own, key, work)
-  if (work.mixed) void publisher(own)
+  if (work.mixed) void publisher(own, channel)
   process.send?.({ said: 'started' })
 }
 
