@@ -36,6 +36,8 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
+          // Faults take waiting more than computing.
+          maxConcurrency: 3,
           hookTimeout: 120_000,
         },
       },

@@ -41,8 +41,6 @@ export function spread(values: readonly number[]): string {
   return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
 }
 
-const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
-
 /** Rows of text as a table in Markdown. */
 export function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -50,13 +48,18 @@ export function markdown([head = [], ...rows]: readonly (readonly string[])[]): 
   return [head, rule, ...rows].map(line).join('\n')
 }
 
-/** Puts what was measured between the two marks of a Markdown file. */
+/** The text with the block between its marks `<!-- name -->` and `<!-- /name -->`; null where it has no such marks. */
+export function betweenMarks(text: string, name: string, block: string): string | null {
+  const [first, last] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(first), text.indexOf(last)]
+  return from === -1 || to < from ? null : `${text.slice(0, from + first.length)}\n\n${block}\n\n${text.slice(to)}`
+}
+
+/** Puts what was measured between the marks `figures` of a Markdown file. */
 export function writeInto(file: string, sections: readonly string[], program: string): void {
-  const text = readFileSync(file, 'utf8')
-  const [before, after] = [text.indexOf(firstMark), text.indexOf(lastMark)]
-  if (before === -1 || after === -1) throw new Error(`${file} has no marks: ${firstMark} … ${lastMark}`)
   const date = new Date().toISOString().slice(0, 10)
   const measured = `Measured on ${date}: ${machine()}, by \`npm run ${program}\`.`
-  const figures = [firstMark, measured, ...sections].join('\n\n')
-  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
+  const text = betweenMarks(readFileSync(file, 'utf8'), 'figures', [measured, ...sections].join('\n\n').trimEnd())
+  if (text === null) throw new Error(`${file} has no marks: <!-- figures --> … <!-- /figures -->`)
+  writeFileSync(file, text)
 }

@@ -143,6 +143,11 @@ export class Topology {
     return this.nodes.filter(node => node.isReady)
   }
 
+  /** A server that serves slots owes replies, and is silent. */
+  get hasStalled(): boolean {
+    return this.#primaries.some(node => node.isStalled)
+  }
+
   /** Calls wait for a server that cannot be reached. */
   get hasWaiting(): boolean {
     for (const node of this.#nodes.values()) if (node.failures > 0 && node.hasWaiting) return true
