@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import { pinned } from './lib/command-run.mjs'
+import { pinned } from './lib/pinned.mjs'
 import { figure, machine, median, spread, table } from './lib/report.mjs'
 
 const help = `npm run bench:import [-- options]

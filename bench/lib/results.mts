@@ -1,0 +1,49 @@
+// Results: measurements of each workload and client, and the ratios between clients. Pure.
+
+import { type ClientName, rivalNames } from './clients.mjs'
+import type { Measured, Outcome } from './measured.mjs'
+import { median } from './report.mjs'
+
+/** One workload's measurements of each client, in the order of the rounds. A client that takes part in fewer rounds is in the first ones. */
+export type Row = Partial<Record<ClientName, Outcome[]>>
+export type Results = Record<string, Row>
+
+/** A figure of a measurement that has to be there to count. */
+export type Quantity = keyof Measured
+
+function values(row: Row, client: ClientName, quantity: Quantity): number[] {
+  return (row[client] ?? []).map(outcome => ('absent' in outcome ? Number.NaN : (outcome[quantity] ?? Number.NaN)))
+}
+
+/** The ratio of two clients within each round in which both took part; none when one of them has no such figure. */
+export function ratios(row: Row, client: ClientName, to: ClientName, quantity: Quantity = 'cpuUsPerOp'): number[] {
+  const base = values(row, to, quantity)
+  return values(row, client, quantity)
+    .map((value, round) => value / (base[round] ?? Number.NaN))
+    .filter(Number.isFinite)
+}
+
+/** The median of the rounds; undefined when there is none. */
+export function typical(row: Row, client: ClientName, quantity: Quantity = 'cpuUsPerOp'): number | undefined {
+  const known = values(row, client, quantity).filter(Number.isFinite)
+  return known.length === 0 ? undefined : median(known)
+}
+
+/** Why there is no figure; undefined when there is one, or when the client was not asked. */
+export function absence(row: Row, client: ClientName): string | undefined {
+  const [first] = row[client] ?? []
+  return first !== undefined && 'absent' in first ? first.absent : undefined
+}
+
+/** The rival that costs least; undefined when none was measured. */
+export function bestRival(row: Row): ClientName | undefined {
+  let best: ClientName | undefined
+  let least = Number.POSITIVE_INFINITY
+  for (const name of rivalNames) {
+    const cost = typical(row, name)
+    if (cost === undefined || cost >= least) continue
+    best = name
+    least = cost
+  }
+  return best
+}
