@@ -1,17 +1,19 @@
 // bench: what one command costs the client's process, beside other clients, in one run.
 //
-// The first figure is client CPU (user + system) for each operation: it does not depend on how fast the servers are. Every measurement
-// is a process of its own; clients take turns round by round, so that a machine that slows down slows them all.
+// The first figure is client CPU (user + system) for each operation: it does not depend on how fast the servers are. Every client
+// has a process of its own for every workload and round; the processes take turns of a fraction of a second, so that a machine that slows
+// down slows them all, and a ratio is taken within a turn.
 
 import { writeFileSync } from 'node:fs'
-import { measure } from './lib/measure.mjs'
-import type { Outcome } from './lib/measured.mjs'
+import type { ClientName } from './lib/clients.mjs'
+import type { Allocation, Heap, Latency, Outcome, Slice } from './lib/measured.mjs'
+import { MeasuredProcess } from './lib/measured-process.mjs'
 import { pinned } from './lib/pinned.mjs'
-import { type Plan, planOf, turnsOf } from './lib/plan.mjs'
-import { figure, machine } from './lib/report.mjs'
+import { orderOf, type Plan, planOf } from './lib/plan.mjs'
+import { machine } from './lib/report.mjs'
 import type { Results, Row } from './lib/results.mjs'
 import { type Place, Stages } from './lib/stages.mjs'
-import { tables } from './lib/tables.mjs'
+import { cell, tables } from './lib/tables.mjs'
 import { type MessageWorkload, type Workload, workloads } from './lib/workloads.mjs'
 import { findings, verdictText } from './limits.mjs'
 
@@ -19,25 +21,51 @@ function progress(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-function outcomeText(outcome: Outcome): string {
-  if ('absent' in outcome) return outcome.absent
-  return `${figure(outcome.cpuUsPerOp)} µs/op, ${outcome.opsPerSec.toFixed(0)} op/s`
+/** One process of each client, all at once: one of them works at a time, and the others rest. */
+async function measureRound(name: string, plan: Plan, place: Place): Promise<Partial<Record<ClientName, Outcome>>> {
+  const { warmUpSeconds, seconds } = plan
+  const outcomes: Partial<Record<ClientName, Outcome>> = {}
+  const processes: [ClientName, MeasuredProcess][] = []
+  try {
+    for (const client of plan.clients) {
+      const started = await MeasuredProcess.start({ client, workload: name, ...place })
+      if ('absent' in started) {
+        outcomes[client] = started
+        continue
+      }
+      processes.push([client, started])
+      await started.do({ phase: 'cpu', seconds: warmUpSeconds })
+    }
+    const slices = new Map(processes.map(([client]) => [client, [] as Slice[]]))
+    for (let turn = 0; turn < plan.slices; turn++) {
+      for (const [client, subject] of orderOf(processes, turn)) {
+        slices.get(client)?.push(await subject.do<Slice>({ phase: 'cpu', seconds }))
+      }
+    }
+    for (const [client, subject] of processes) {
+      outcomes[client] = {
+        slices: slices.get(client) as Slice[],
+        ...(await subject.do<Allocation>({ phase: 'allocation', seconds: warmUpSeconds / 4 })),
+        ...(await subject.do<Latency>({ phase: 'latency', seconds: warmUpSeconds / 2 })),
+        ...(await subject.do<Heap>({ phase: 'heap', seconds: 0 })),
+      }
+    }
+    return outcomes
+  } finally {
+    for (const [, subject] of processes) await subject.end()
+  }
 }
 
 async function measureRow(name: string, plan: Plan, place: Place): Promise<Row> {
   const { title } = workloads[name] as Workload | MessageWorkload
-  const { warmUpSeconds, seconds } = plan
   const row: Row = Object.fromEntries(plan.clients.map(client => [client, []]))
   for (let round = 0; round < plan.rounds; round++) {
-    for (const client of turnsOf(plan, round)) {
-      const outcomes = row[client] as Outcome[]
-      // Who refuses once refuses always.
-      const known = outcomes.find(outcome => 'absent' in outcome)
-      if (known !== undefined) continue
-      const outcome = await measure({ client, workload: name, ...place, warmUpSeconds, seconds })
-      outcomes.push(outcome)
-      progress(`  ${title}, round ${round + 1}/${plan.rounds}, ${client}: ${outcomeText(outcome)}`)
-    }
+    const outcomes = await measureRound(name, plan, place)
+    for (const client of plan.clients) row[client]?.push(outcomes[client] as Outcome)
+    const costs = plan.clients.map(
+      client => `${client} ${cell({ [client]: [outcomes[client]] }, client, 'cpuUsPerOp')}`,
+    )
+    progress(`  ${title}, round ${round + 1}/${plan.rounds}, µs/op: ${costs.join(', ')}`)
   }
   return row
 }

@@ -3,7 +3,7 @@
 // Every limit is a ratio within one run: machines differ, and one machine differs from hour to hour.
 
 import type { ClientName } from './lib/clients.mjs'
-import { median, spread } from './lib/report.mjs'
+import { median, quarters } from './lib/report.mjs'
 import { bestRival, type Quantity, type Results, type Row, ratios } from './lib/results.mjs'
 import type { MessageWorkload, Workload } from './lib/workloads.mjs'
 
@@ -84,7 +84,7 @@ export function verdictText(found: readonly Finding[]): string {
   const misses = found.filter(({ missed }) => missed)
   const lines = misses.map(
     ({ title, client, over, limit, ratios }) =>
-      `missed: ${title}: ${client} is ${spread(ratios)} × ${over}, and may be ${limit.toFixed(2)} ×`,
+      `missed: ${title}: ${client} is ${quarters(ratios)} × ${over}, and may be ${limit.toFixed(2)} ×`,
   )
   const percent = Math.round(limits.noise * 100)
   lines.push(

@@ -1,57 +1,97 @@
-// Child: one measurement, one process: one client, one workload. Prints one line of JSON. Started by measure().
+// Child: one client with one workload, in a process of its own. Does what it is told, one phase at a time, and rests in between; while it
+// rests, others are measured. Started by MeasuredProcess.
 //
-// Phases, one after the other, so that none distorts another: warm-up, CPU, allocation (watched by V8's GC profiler), latency (which reads
-// the clock twice a call), and in the end the heap after a collection.
+// Allocation is watched (by V8's GC profiler) and latency recorded (the clock is read twice a call) in phases of their own, so that CPU
+// is that of the client and the loop around it.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { GCProfiler } from 'node:v8'
 import { build } from 'hdr-histogram-js'
-import { type BenchClient, missing, openClient, readAuthority } from './clients.mjs'
-import type { Job, Measured, Outcome } from './measured.mjs'
-import { allocatedBetween, type Collection } from './measured.mjs'
+import { missing, openClient, readAuthority, type Target } from './clients.mjs'
+import {
+  type Absent,
+  type Allocation,
+  allocatedBetween,
+  type Collection,
+  type Heap,
+  type Job,
+  type Latency,
+  type Order,
+  type Slice,
+} from './measured.mjs'
 import { startPublisher } from './publisher.mjs'
 import { isMessages, type MessageWorkload, script, type Workload, workloads } from './workloads.mjs'
 
-/** Something that goes on until it is told to stop, and counts its operations. */
+/** Something that goes on while it is told to, and counts its operations. */
 interface Load {
   count(): number
+  start(): void
   stop(): Promise<void>
 }
 
-type Latency = Pick<Measured, 'p50Us' | 'p99Us' | 'p999Us'>
+/** A load, and the latency of its runs, where it has such. */
+interface Subject {
+  load: Load
+  latency: ((seconds: number) => Promise<Latency>) | null
+}
+
+/** From the start of the loops until all is as it goes on. */
+const rampMs = 15
 
 const collectGarbage = (globalThis as { gc?: () => void }).gc as () => void
 
-function startLoops(run: (i: number) => Promise<unknown>, { concurrency, operations }: Workload): Load {
-  let next = 0
-  let done = 0
-  let running = true
+class Loops implements Load {
+  readonly #run: (i: number) => Promise<unknown>
+  readonly #workload: Workload
+  #next = 0
+  #done = 0
   // A flag and not the clock ends the loops: reading the clock each time would be a part of every figure.
-  const loop = async () => {
-    while (running) {
-      await run(next++)
-      done += operations
+  #running = false
+  #loops: Promise<unknown> = Promise.resolve()
+
+  constructor(run: (i: number) => Promise<unknown>, workload: Workload) {
+    this.#run = run
+    this.#workload = workload
+  }
+
+  count(): number {
+    return this.#done
+  }
+
+  start(): void {
+    this.#running = true
+    this.#loops = Promise.all(Array.from({ length: this.#workload.concurrency }, () => this.#loop()))
+    this.#loops.catch(fail)
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#running) {
+      await this.#run(this.#next++)
+      this.#done += this.#workload.operations
     }
   }
-  const loops = Promise.all(Array.from({ length: concurrency }, loop))
-  const failed = loops.then(() => undefined)
-  failed.catch(fail)
-  return {
-    count: () => done,
-    async stop() {
-      running = false
-      await loops
-    },
+
+  async stop(): Promise<void> {
+    this.#running = false
+    await this.#loops
   }
 }
 
 /** A call that fails ends the measurement: what a failing client costs says nothing. */
-function fail(error: unknown): void {
+function fail(error: unknown): never {
   process.stderr.write(`${(error as Error).stack ?? error}\n`)
   process.exit(1)
 }
 
-async function measureCpu(load: Load, seconds: number): Promise<{ cpuUsPerOp: number; opsPerSec: number }> {
+async function during<Result>(load: Load, measure: () => Promise<Result>): Promise<Result> {
+  load.start()
+  await delay(rampMs)
+  const result = await measure()
+  await load.stop()
+  return result
+}
+
+async function measureCpu(load: Load, seconds: number): Promise<Slice> {
   const before = load.count()
   const startedAt = performance.now()
   const cpuBefore = process.cpuUsage()
@@ -62,10 +102,7 @@ async function measureCpu(load: Load, seconds: number): Promise<{ cpuUsPerOp: nu
   return { cpuUsPerOp: (user + system) / operations, opsPerSec: operations / elapsedSec }
 }
 
-async function measureAllocation(
-  load: Load,
-  seconds: number,
-): Promise<{ allocatedBytesPerOp: number; gcPercent: number }> {
+async function measureAllocation(load: Load, seconds: number): Promise<Allocation> {
   const profiler = new GCProfiler()
   const before = load.count()
   const heapBefore = process.memoryUsage().heapUsed
@@ -104,62 +141,81 @@ async function measureLatency(
     await run(i)
     histogram.recordValue(Math.max(1, Math.round((performance.now() - calledAt) * 1000)))
   }
-  const load = startLoops(timed, workload)
+  const loops = new Loops(timed, workload)
+  loops.start()
+  // Compiles the recording, and gets over the burst in which all loops start.
+  await delay(seconds * 250)
+  histogram.reset()
   await delay(seconds * 1000)
-  await load.stop()
   const at = (percentile: number) => histogram.getValueAtPercentile(percentile)
-  return { p50Us: at(50), p99Us: at(99), p999Us: at(99.9) }
+  const latency = { p50Us: at(50), p99Us: at(99), p999Us: at(99.9) }
+  await loops.stop()
+  return latency
 }
 
-async function heapKiB(): Promise<number> {
+async function measureHeap(): Promise<Heap> {
   // What has just ended lets go of its last objects.
   await delay(20)
   collectGarbage()
   collectGarbage()
-  return process.memoryUsage().heapUsed / 1024
+  return { heapKiB: process.memoryUsage().heapUsed / 1024 }
 }
 
-async function measureCalls(client: BenchClient, workload: Workload, job: Job): Promise<Outcome> {
-  const run = workload.run(client)
+async function obey(
+  { load, latency }: Subject,
+  { phase, seconds }: Order,
+): Promise<Slice | Allocation | Latency | Heap> {
+  switch (phase) {
+    case 'cpu':
+      return during(load, () => measureCpu(load, seconds))
+    case 'allocation':
+      return during(load, () => measureAllocation(load, seconds))
+    case 'latency':
+      return latency === null ? ({} as Latency) : latency(seconds)
+    case 'heap':
+      return measureHeap()
+  }
+}
+
+async function openCalls(job: Job, target: Target, workload: Workload): Promise<Subject | Absent> {
+  const run = workload.run(await openClient(job.client, target, script))
   if (run === null) return { absent: 'refused' }
   const first = await run(0)
   if (!workload.ok(first)) throw new Error(`not the reply that was asked for: ${String(first).slice(0, 200)}`)
-  const load = startLoops(run, workload)
-  await delay(job.warmUpSeconds * 1000)
-  const cpu = await measureCpu(load, job.seconds)
-  const allocation = await measureAllocation(load, job.seconds / 3)
-  await load.stop()
-  const latency = await measureLatency(run, workload, job.seconds / 2)
-  return { ...cpu, ...allocation, ...latency, heapKiB: await heapKiB() }
+  return { load: new Loops(run, workload), latency: seconds => measureLatency(run, workload, seconds) }
 }
 
-async function measureMessages(load: Load, job: Job): Promise<Outcome> {
-  await delay(job.warmUpSeconds * 1000)
-  const cpu = await measureCpu(load, job.seconds)
-  const allocation = await measureAllocation(load, job.seconds / 3)
-  await load.stop()
-  return { ...cpu, ...allocation, heapKiB: await heapKiB() }
+async function openMessages(job: Job, target: Target, workload: MessageWorkload): Promise<Subject> {
+  // One's own: the others' processes, at rest, are not to hear it.
+  const channel = `${workload.channel}:${process.pid}`
+  const publisher = startPublisher(job.addresses[0] as string, channel, workload.messageBytes)
+  const onMessage = (payload: unknown) => publisher.received(payload)
+  await openClient(job.client, { ...target, subscription: { channel, onMessage } }, script)
+  return { load: publisher, latency: null }
 }
 
-async function main(job: Job): Promise<Outcome> {
-  const why = await missing(job.client)
-  if (why !== null) return { absent: 'not installed' }
+async function open(job: Job): Promise<Subject | Absent> {
+  if ((await missing(job.client)) !== null) return { absent: 'not installed' }
   const workload = workloads[job.workload] as Workload | MessageWorkload
-  const target = {
+  const target: Target = {
     addresses: job.addresses,
     clustered: workload.stage !== 'standalone',
     ca: readAuthority(job.caPath),
     protocol: workload.protocol,
     buffers: workload.buffers,
   }
-  if (!isMessages(workload)) return measureCalls(await openClient(job.client, target, script), workload, job)
-  const publisher = startPublisher(job.addresses[0] as string, workload.channel, workload.messageBytes)
-  const onMessage = (payload: unknown) => publisher.received(payload)
-  await openClient(job.client, { ...target, subscription: { channel: workload.channel, onMessage } }, script)
-  publisher.start()
-  return measureMessages(publisher, job)
+  return isMessages(workload) ? openMessages(job, target, workload) : openCalls(job, target, workload)
 }
 
-const outcome = await main(JSON.parse(process.argv[2] as string) as Job)
+function tell(message: object): void {
+  process.send?.(message)
+}
+
+const subject = await open(JSON.parse(process.argv[2] as string) as Job).catch(fail)
 // Whatever a client leaves behind must not hold up the next measurement.
-process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(0))
+process.on('disconnect', () => process.exit(0))
+if ('absent' in subject) tell(subject)
+else {
+  process.on('message', order => void obey(subject, order as Order).then(tell, fail))
+  tell({})
+}

@@ -1,4 +1,4 @@
-// Measured: what a measurement is told and what it tells. Pure.
+// Measured: what a measured process is told, and what it tells. Pure.
 
 import type { ClientName } from './clients.mjs'
 
@@ -7,25 +7,43 @@ export interface Job {
   workload: string
   addresses: readonly string[]
   caPath?: string | undefined
-  warmUpSeconds: number
+}
+
+/** A process does one of these at a time, and rests in between. */
+export type Phase = 'cpu' | 'allocation' | 'latency' | 'heap'
+
+export interface Order {
+  phase: Phase
   seconds: number
 }
 
-export interface Measured {
+export interface Slice {
   /** User and system time of the process, all threads. */
   cpuUsPerOp: number
   opsPerSec: number
-  /** Of a run in the latency phase; messages have none. */
-  p50Us?: number
-  p99Us?: number
-  p999Us?: number
+}
+
+export interface Allocation {
   /** On V8's heap: memory outside of it, such as what sockets read into, is not in this. */
   allocatedBytesPerOp: number
   /** Pauses for garbage collection, of the CPU time. */
   gcPercent: number
+}
+
+/** Of a run, calls that are made in one go together; messages have none. */
+export interface Latency {
+  p50Us: number
+  p99Us: number
+  p999Us: number
+}
+
+export interface Heap {
   /** In use after a collection, client connected and idle. */
   heapKiB: number
 }
+
+/** All that one process told. */
+export type Measured = { slices: Slice[] } & Allocation & Partial<Latency> & Heap
 
 /** A client that refuses a workload, or is not there. */
 export interface Absent {

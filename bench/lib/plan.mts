@@ -8,8 +8,9 @@ export interface Plan {
   workloads: string[]
   clients: ClientName[]
   rounds: number
-  /** Rounds that rivals take part in: what is far from a limit needs no more to be told from it. */
-  rivalRounds: number
+  /** Slices of CPU time measured of each process in a round. */
+  slices: number
+  /** Of each slice. */
   seconds: number
   warmUpSeconds: number
   json: string | undefined
@@ -19,6 +20,9 @@ export interface Plan {
   command: string
 }
 
+/** Turns that processes take within a round. */
+const sliceCount = 10
+
 export const help = `npm run bench [-- options]
 
 What one command costs: client CPU, latency, allocation, heap; of slotwise (the API of ioredis), slotwise-core (the native one), a bare
@@ -27,9 +31,9 @@ of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about a
 
   --only get,set        workloads: ${Object.keys(workloads).join(', ')}
   --clients bare,…      ${clientNames.join(', ')}; default all
-  --rounds N            measurements of each client (default 5)
-  --seconds N           length of each (default 2), after a warm-up of half of that, and followed by as much for allocation and latency
-  --quick               the rows that limits are for, 3 short rounds, of the rivals ioredis and node-redis in one round only
+  --rounds N            processes of each client (default 3), one after the other
+  --seconds N           CPU is measured for so long in each (default 2), in ${sliceCount} turns; warm-up, allocation and latency take as much again
+  --quick               the rows that limits are for, one round of a second, and of the rivals ioredis and node-redis
   --json FILE           writes every measurement
   --chart FILE          draws the figures; .svg, or .html
   --doc FILE            writes the table between the marks of a Markdown file
@@ -59,8 +63,8 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
   const chosen = values.only?.split(',') ?? (quick ? judged : Object.keys(workloads))
   const usual = clientNames.filter(name => !quick || !isRival(name) || quickRivals.includes(name))
   const clients = (values.clients?.split(',') ?? usual) as ClientName[]
-  const rounds = Number(values.rounds ?? (quick ? 3 : 5))
-  const seconds = Number(values.seconds ?? (quick ? 0.35 : 2))
+  const rounds = Number(values.rounds ?? (quick ? 1 : 3))
+  const seconds = Number(values.seconds ?? (quick ? 1 : 2))
   const { json, chart, doc } = values
   const wrong = [
     ...chosen.filter(name => !Object.hasOwn(workloads, name)),
@@ -74,8 +78,8 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
     workloads: chosen,
     clients,
     rounds,
-    rivalRounds: quick && values.rounds === undefined ? 1 : rounds,
-    seconds,
+    slices: sliceCount,
+    seconds: seconds / sliceCount,
     warmUpSeconds: seconds / 2,
     json,
     chart,
@@ -88,9 +92,8 @@ export function isRival(name: ClientName): boolean {
   return (rivalNames as readonly ClientName[]).includes(name)
 }
 
-/** Who is measured in a round (from 0), and in what order: each goes first in its turn. */
-export function turnsOf({ clients, rivalRounds }: Pick<Plan, 'clients' | 'rivalRounds'>, round: number): ClientName[] {
-  const taking = clients.filter(name => round < rivalRounds || !isRival(name))
-  const first = round % taking.length
-  return [...taking.slice(first), ...taking.slice(0, first)]
+/** Who takes part in a turn (from 0), in what order: each goes first in its turn. */
+export function orderOf<Client>(clients: readonly Client[], turn: number): Client[] {
+  const first = turn % clients.length
+  return [...clients.slice(first), ...clients.slice(0, first)]
 }

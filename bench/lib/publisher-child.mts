@@ -1,19 +1,18 @@
-// PublisherChild: publishes messages until the process that started it goes. It is told how many have been received, and is never
-// more than so many ahead.
+// PublisherChild: publishes messages, never more than it was allowed, until the process that started it goes.
 
 import { BareClient } from '../bare-client.mjs'
 
-const [address, channel, bytes, ahead] = process.argv.slice(2) as [string, string, string, string]
+const [address, channel, bytes] = process.argv.slice(2) as [string, string, string]
 const client = new BareClient([address])
 const payload = 'm'.repeat(Number(bytes))
 const maxUnanswered = 256
 
-let received = 0
+let allowed = 0
 let published = 0
 let unanswered = 0
 
 function publish(): void {
-  while (unanswered < maxUnanswered && published - received < Number(ahead)) {
+  while (unanswered < maxUnanswered && published < allowed) {
     published++
     unanswered++
     void client.call('PUBLISH', [channel, payload]).then(() => {
@@ -24,7 +23,7 @@ function publish(): void {
 }
 
 process.on('message', count => {
-  received = count as number
+  allowed = count as number
   publish()
 })
 process.on('disconnect', () => process.exit(0))

@@ -1,9 +1,10 @@
 // Publisher: a process beside the measured one that publishes as fast as that one takes the messages.
 // Owns    the process.
 // Dies    with the measured process: it ends when the channel between the two does.
-// Holds   at most `aheadMessages` are published and not received, so no server piles them up.
+// Holds   at most `aheadMessages` are published and not received, so no server piles them up. Stopped, none is.
 
 import { spawn } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { pinned } from './pinned.mjs'
 
@@ -14,10 +15,9 @@ const portionMessages = 1024
 const aheadMessages = 8 * portionMessages
 
 export interface Publisher {
-  /** To be called once the client has subscribed. */
-  start(): void
   received(payload: unknown): void
   count(): number
+  start(): void
   stop(): Promise<void>
 }
 
@@ -30,20 +30,28 @@ export function startPublisher(address: string, channel: string, bytes: number):
     address,
     channel,
     String(bytes),
-    String(aheadMessages),
   ]
   const child = spawn(command as string, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   let count = 0
+  let running = false
   return {
-    start: () => child.send(0),
     received(payload) {
       if ((payload as string).length !== bytes) throw new Error('not the message that was published')
       count++
-      if (count % portionMessages === 0 && child.connected) child.send(count)
+      if (running && count % portionMessages === 0) child.send(count + aheadMessages)
     },
     count: () => count,
+    start() {
+      running = true
+      child.send(count + aheadMessages)
+    },
     async stop() {
-      child.disconnect()
+      running = false
+      // The publisher has been allowed so many; they come, and then it is still.
+      for (let before = -1; before !== count; ) {
+        before = count
+        await delay(20)
+      }
     },
   }
 }

@@ -39,3 +39,18 @@ export function spread(values: readonly number[]): string {
   if (values.length === 0) return '–'
   return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
 }
+
+/** The value below which the share of all values lies; between two values, in proportion. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const place = (sorted.length - 1) * share
+  const below = sorted[Math.floor(place)] as number
+  const above = sorted[Math.ceil(place)] as number
+  return below + (above - below) * (place - Math.floor(place))
+}
+
+/** The median, with the quarters below and above it; a dash for nothing. */
+export function quarters(values: readonly number[]): string {
+  if (values.length === 0) return '–'
+  return `${median(values).toFixed(2)} (${quantile(values, 0.25).toFixed(2)}–${quantile(values, 0.75).toFixed(2)})`
+}

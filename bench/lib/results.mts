@@ -1,29 +1,34 @@
 // Results: measurements of each workload and client, and the ratios between clients. Pure.
 
 import { type ClientName, rivalNames } from './clients.mjs'
-import type { Measured, Outcome } from './measured.mjs'
+import type { Allocation, Heap, Latency, Outcome, Slice } from './measured.mjs'
 import { median } from './report.mjs'
 
-/** One workload's measurements of each client, in the order of the rounds. A client that takes part in fewer rounds is in the first ones. */
+/** One workload's measurements of each client, in the order of the rounds. */
 export type Row = Partial<Record<ClientName, Outcome[]>>
 export type Results = Record<string, Row>
 
-/** A figure of a measurement that has to be there to count. */
-export type Quantity = keyof Measured
+/** What is compared. */
+export type Quantity = keyof Slice | keyof Allocation | keyof Latency | keyof Heap
 
+/** A figure for each slice, or for each process where that is what was measured; NaN for none. */
 function values(row: Row, client: ClientName, quantity: Quantity): number[] {
-  return (row[client] ?? []).map(outcome => ('absent' in outcome ? Number.NaN : (outcome[quantity] ?? Number.NaN)))
+  return (row[client] ?? []).flatMap(outcome => {
+    if ('absent' in outcome) return [Number.NaN]
+    if (quantity === 'cpuUsPerOp' || quantity === 'opsPerSec') return outcome.slices.map(slice => slice[quantity])
+    return [outcome[quantity] ?? Number.NaN]
+  })
 }
 
-/** The ratio of two clients within each round in which both took part; none when one of them has no such figure. */
+/** The ratio of two clients in each turn in which both took part; none when one of them has no such figure. */
 export function ratios(row: Row, client: ClientName, to: ClientName, quantity: Quantity = 'cpuUsPerOp'): number[] {
   const base = values(row, to, quantity)
   return values(row, client, quantity)
-    .map((value, round) => value / (base[round] ?? Number.NaN))
+    .map((value, turn) => value / (base[turn] ?? Number.NaN))
     .filter(Number.isFinite)
 }
 
-/** The median of the rounds; undefined when there is none. */
+/** The median of the turns; undefined when there is none. */
 export function typical(row: Row, client: ClientName, quantity: Quantity = 'cpuUsPerOp'): number | undefined {
   const known = values(row, client, quantity).filter(Number.isFinite)
   return known.length === 0 ? undefined : median(known)

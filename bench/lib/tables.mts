@@ -1,7 +1,7 @@
 // Tables: what a run of the benchmark says on the terminal. Pure.
 
 import type { ClientName } from './clients.mjs'
-import { figure, spread, table } from './report.mjs'
+import { figure, quarters, table } from './report.mjs'
 import { absence, bestRival, type Quantity, type Results, type Row, ratios, typical } from './results.mjs'
 import { type MessageWorkload, type Workload, workloads } from './workloads.mjs'
 
@@ -31,8 +31,8 @@ function ratioTable(results: Results, clients: readonly ClientName[]): string {
   const rows = Object.entries(results).map(([name, row]) => {
     const rival = bestRival(row)
     const pair = (client: ClientName) => [
-      spread(ratios(row, client, 'bare')),
-      rival === undefined ? '–' : spread(ratios(row, client, rival)),
+      quarters(ratios(row, client, 'bare')),
+      rival === undefined ? '–' : quarters(ratios(row, client, rival)),
     ]
     return [titleOf(name), ...measured.flatMap(pair), rival ?? '–']
   })
@@ -67,6 +67,6 @@ export function tables(results: Results, clients: readonly ClientName[]): string
     quantityTable(results, clients, 'heap allocated, B/op', 'allocatedBytesPerOp'),
     quantityTable(results, clients, 'GC, % of CPU', 'gcPercent'),
     quantityTable(results, clients, 'heap in use, KiB', 'heapKiB'),
-    '(medians of the rounds; a ratio is taken within a round: median, least and most)',
+    '(medians of the turns; a ratio is taken within a turn: median, and the quarters below and above it)',
   ].join('\n\n')
 }
