@@ -33,7 +33,7 @@ of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about a
   --clients bare,…      ${clientNames.join(', ')}; default all
   --rounds N            processes of each client (default 3), one after the other
   --seconds N           CPU is measured for so long in each (default 2), in ${sliceCount} turns; warm-up, allocation and latency take as much again
-  --quick               the rows that limits are for, one round of a second, and of the rivals ioredis and node-redis
+  --quick               the rows that limits are for, one round of 0.8 seconds, and of the rivals ioredis and node-redis
   --json FILE           writes every measurement
   --chart FILE          draws the figures; .svg, or .html
   --doc FILE            writes the table between the marks of a Markdown file
@@ -64,7 +64,7 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
   const usual = clientNames.filter(name => !quick || !isRival(name) || quickRivals.includes(name))
   const clients = (values.clients?.split(',') ?? usual) as ClientName[]
   const rounds = Number(values.rounds ?? (quick ? 1 : 3))
-  const seconds = Number(values.seconds ?? (quick ? 1 : 2))
+  const seconds = Number(values.seconds ?? (quick ? 0.8 : 2))
   const { json, chart, doc } = values
   const wrong = [
     ...chosen.filter(name => !Object.hasOwn(workloads, name)),
