@@ -4,18 +4,23 @@
 // has a process of its own for every workload and round; the processes take turns of a fraction of a second, so that a machine that slows
 // down slows them all, and a ratio is taken within a turn.
 
-import { writeFileSync } from 'node:fs'
-import type { ClientName } from './lib/clients.mjs'
-import type { Allocation, Heap, Latency, Outcome, Slice } from './lib/measured.mjs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { chartPage, chartSvg } from './lib/chart.mjs'
+import { type ClientName, clientNames } from './lib/clients.mjs'
+import { betweenMarks, markdownTable } from './lib/document.mjs'
+import type { Allocation, Heap, Latency, NoLatency, Outcome, Slice } from './lib/measured.mjs'
 import { MeasuredProcess } from './lib/measured-process.mjs'
 import { pinned } from './lib/pinned.mjs'
 import { orderOf, type Plan, planOf } from './lib/plan.mjs'
 import { machine } from './lib/report.mjs'
-import type { Results, Row } from './lib/results.mjs'
+import { mergedRuns, type Row, type Run } from './lib/results.mjs'
 import { type Place, Stages } from './lib/stages.mjs'
 import { cell, tables } from './lib/tables.mjs'
 import { type MessageWorkload, type Workload, workloads } from './lib/workloads.mjs'
 import { findings, verdictText } from './limits.mjs'
+
+/** Turns in which latency is recorded. */
+const latencyTurns = 3
 
 function progress(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -42,11 +47,18 @@ async function measureRound(name: string, plan: Plan, place: Place): Promise<Par
         slices.get(client)?.push(await subject.do<Slice>({ phase: 'cpu', seconds }))
       }
     }
+    const latencies = new Map(processes.map(([client]) => [client, [] as Latency[]]))
+    for (let turn = 0; turn < latencyTurns; turn++) {
+      for (const [client, subject] of orderOf(processes, turn)) {
+        const latency = await subject.do<Latency | NoLatency>({ phase: 'latency', seconds: warmUpSeconds / 4 })
+        if (!('none' in latency)) latencies.get(client)?.push(latency)
+      }
+    }
     for (const [client, subject] of processes) {
       outcomes[client] = {
         slices: slices.get(client) as Slice[],
+        latencies: latencies.get(client) as Latency[],
         ...(await subject.do<Allocation>({ phase: 'allocation', seconds: warmUpSeconds / 4 })),
-        ...(await subject.do<Latency>({ phase: 'latency', seconds: warmUpSeconds / 2 })),
         ...(await subject.do<Heap>({ phase: 'heap', seconds: 0 })),
       }
     }
@@ -70,6 +82,20 @@ async function measureRow(name: string, plan: Plan, place: Place): Promise<Row> 
   return row
 }
 
+async function measureAll(plan: Plan, place: string): Promise<Run> {
+  const run: Run = { machine: place, date: new Date().toISOString(), commands: [plan.command], results: {} }
+  await using stages = new Stages(progress)
+  for (const name of plan.workloads) {
+    run.results[name] = await measureRow(name, plan, await stages.of((workloads[name] as Workload).stage))
+  }
+  return run
+}
+
+function readRuns(files: readonly string[]): Run {
+  const runs = files.map(file => JSON.parse(readFileSync(file, 'utf8')) as Run)
+  return mergedRuns(runs, Object.keys(workloads))
+}
+
 async function main(): Promise<void> {
   const plan = planOf(process.argv.slice(2))
   if ('text' in plan) {
@@ -78,24 +104,28 @@ async function main(): Promise<void> {
     return
   }
   const startedAt = performance.now()
-  const about = `${machine()}; ${pinned ? 'clients on core 0, servers on core 1' : 'not pinned to cores'}`
-  progress(about)
-  await using stages = new Stages(progress)
-  const results: Results = {}
-  for (const name of plan.workloads) {
-    const place = await stages.of((workloads[name] as Workload).stage)
-    results[name] = await measureRow(name, plan, place)
+  const place = `${machine()}; ${pinned ? 'clients on core 0, servers on core 1' : 'not pinned to cores'}`
+  progress(place)
+  const run = plan.from.length > 0 ? readRuns(plan.from) : await measureAll(plan, place)
+  const { results } = run
+  const clients = clientNames.filter(client => Object.values(results).some(row => client in row))
+  const text = tables(results, clients)
+  progress(`\n${text}\n`)
+  if (plan.json !== undefined) writeFileSync(plan.json, `${JSON.stringify(run, null, 2)}\n`)
+  const about = `${run.date.slice(0, 10)}, ${run.machine}. ${run.commands.map(command => `\`${command}\``).join(', ')}`
+  if (plan.chart !== undefined) {
+    const title = 'What an operation costs the client’s process'
+    const svg = await chartSvg(results, clients, { title, subtitle: about.replaceAll('`', '') })
+    writeFileSync(plan.chart, plan.chart.endsWith('.svg') ? svg : chartPage(svg, title, text))
   }
-  progress(`\n${tables(results, plan.clients)}\n`)
-  if (plan.json !== undefined) writeFileSync(plan.json, `${JSON.stringify(jsonOf(plan, about, results), null, 2)}\n`)
+  if (plan.doc !== undefined) {
+    const document = readFileSync(plan.doc, 'utf8')
+    writeFileSync(plan.doc, betweenMarks(document, markdownTable(results, clients, about)))
+  }
   const found = findings(results, workloads)
   process.stdout.write(verdictText(found))
   progress(`bench: took ${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
   if (found.some(({ missed }) => missed)) process.exitCode = 1
-}
-
-function jsonOf({ command }: Plan, about: string, results: Results): object {
-  return { machine: about, date: new Date().toISOString(), command, results }
 }
 
 await main()

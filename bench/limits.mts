@@ -22,6 +22,14 @@ export const limits = {
   noise: 0.05,
 } as const
 
+/** Of bench:memory. */
+export const memoryLimits = {
+  /** A small call that waits, over what its caller has made himself: array and key. */
+  waitingCallBytes: 400,
+  /** A connection that is open and idle, with its node. */
+  connectionBytes: 64 * 1024,
+} as const
+
 /** From so many calls in flight on there is load. */
 const loadConcurrency = 20
 

@@ -16,6 +16,7 @@ import {
   type Heap,
   type Job,
   type Latency,
+  type NoLatency,
   type Order,
   type Slice,
 } from './measured.mjs'
@@ -164,14 +165,14 @@ async function measureHeap(): Promise<Heap> {
 async function obey(
   { load, latency }: Subject,
   { phase, seconds }: Order,
-): Promise<Slice | Allocation | Latency | Heap> {
+): Promise<Slice | Allocation | Latency | NoLatency | Heap> {
   switch (phase) {
     case 'cpu':
       return during(load, () => measureCpu(load, seconds))
     case 'allocation':
       return during(load, () => measureAllocation(load, seconds))
     case 'latency':
-      return latency === null ? ({} as Latency) : latency(seconds)
+      return latency === null ? { none: true } : latency(seconds)
     case 'heap':
       return measureHeap()
   }

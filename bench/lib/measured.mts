@@ -30,11 +30,16 @@ export interface Allocation {
   gcPercent: number
 }
 
-/** Of a run, calls that are made in one go together; messages have none. */
+/** Of a run, calls that are made in one go together. */
 export interface Latency {
   p50Us: number
   p99Us: number
   p999Us: number
+}
+
+/** Messages have no latency that one process could tell. */
+export interface NoLatency {
+  none: true
 }
 
 export interface Heap {
@@ -43,7 +48,7 @@ export interface Heap {
 }
 
 /** All that one process told. */
-export type Measured = { slices: Slice[] } & Allocation & Partial<Latency> & Heap
+export type Measured = { slices: Slice[]; latencies: Latency[] } & Allocation & Heap
 
 /** A client that refuses a workload, or is not there. */
 export interface Absent {

@@ -16,6 +16,8 @@ export interface Plan {
   json: string | undefined
   chart: string | undefined
   doc: string | undefined
+  /** Files of earlier runs to report on instead of measuring. */
+  from: string[]
   /** The options as they were given. */
   command: string
 }
@@ -27,7 +29,7 @@ export const help = `npm run bench [-- options]
 
 What one command costs: client CPU, latency, allocation, heap; of slotwise (the API of ioredis), slotwise-core (the native one), a bare
 client (the least such a client can do) and other clients, on real servers on 127.0.0.1 that it starts and ends itself. Says which limits
-of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about an hour and a half; --quick at most four minutes.
+of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about 40 minutes; --quick at most four.
 
   --only get,set        workloads: ${Object.keys(workloads).join(', ')}
   --clients bare,…      ${clientNames.join(', ')}; default all
@@ -36,7 +38,8 @@ of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about a
   --quick               the rows that limits are for, one round of 0.8 seconds, and of the rivals ioredis and node-redis
   --json FILE           writes every measurement
   --chart FILE          draws the figures; .svg, or .html
-  --doc FILE            writes the table between the marks of a Markdown file
+  --doc FILE            writes the table between the marks of a Markdown file: <!-- bench --> and <!-- /bench -->
+  --from FILE,…         reports on earlier runs, as --json has written them, instead of measuring
 `
 
 const quickRivals: readonly ClientName[] = ['ioredis', 'node-redis']
@@ -55,6 +58,7 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
       json: { type: 'string' },
       chart: { type: 'string' },
       doc: { type: 'string' },
+      from: { type: 'string' },
     },
   })
   if (values.help === true) return { text: help, exitCode: 0 }
@@ -84,6 +88,7 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
     json,
     chart,
     doc,
+    from: values.from?.split(',') ?? [],
     command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
   }
 }

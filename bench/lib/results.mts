@@ -8,6 +8,26 @@ import { median } from './report.mjs'
 export type Row = Partial<Record<ClientName, Outcome[]>>
 export type Results = Record<string, Row>
 
+/** A run, as it is written to a file. */
+export interface Run {
+  machine: string
+  date: string
+  commands: string[]
+  results: Results
+}
+
+/** Runs of some workloads each as one, with the workloads in their usual order. What a later run has measured again counts. */
+export function mergedRuns(runs: readonly Run[], order: readonly string[]): Run {
+  const [first] = runs
+  if (first === undefined) throw new Error('there is no run')
+  const others = runs.map(({ machine }) => machine).filter(machine => machine !== first.machine)
+  if (others.length > 0) throw new Error(`these runs are of different machines: ${first.machine}, ${others.join(', ')}`)
+  const all: Results = Object.assign({}, ...runs.map(({ results }) => results))
+  const results: Results = {}
+  for (const name of order) if (all[name] !== undefined) results[name] = all[name]
+  return { ...first, commands: [...new Set(runs.flatMap(({ commands }) => commands))], results }
+}
+
 /** What is compared. */
 export type Quantity = keyof Slice | keyof Allocation | keyof Latency | keyof Heap
 
@@ -16,7 +36,9 @@ function values(row: Row, client: ClientName, quantity: Quantity): number[] {
   return (row[client] ?? []).flatMap(outcome => {
     if ('absent' in outcome) return [Number.NaN]
     if (quantity === 'cpuUsPerOp' || quantity === 'opsPerSec') return outcome.slices.map(slice => slice[quantity])
-    return [outcome[quantity] ?? Number.NaN]
+    if (quantity === 'p50Us' || quantity === 'p99Us' || quantity === 'p999Us')
+      return outcome.latencies.map(latency => latency[quantity])
+    return [outcome[quantity]]
   })
 }
 
