@@ -15,6 +15,7 @@ export {
   CommandFlag,
   type CommandName,
   commandNames,
+  firstKeyIndex,
   isReadonly,
   keyIndexes,
   nameFor,
@@ -25,7 +26,8 @@ export { type Endpoint, tcpEndpoint, unixEndpoint } from './connection/endpoint.
 export { type HandshakeOptions, type HandshakeStep, library } from './connection/handshake.js'
 export { RedisError, replyError } from './errors.js'
 export type { Node } from './node/node.js'
-export type { NamesGap, Sink } from './pubsub/entry.js'
+export type { Named, NamesGap, Sink } from './pubsub/entry.js'
 export type { SubscriptionKind } from './pubsub/subscription-set.js'
+export { owned } from './resp/text.js'
 export { locator } from './topology/nat-map.js'
 export { pause } from './turn.js'

@@ -13,6 +13,7 @@ import type { Node } from '../node/node.js'
 import { Confirmations } from '../pubsub/confirmations.js'
 import { SubscriptionSet, subscriptionKind } from '../pubsub/subscription-set.js'
 import type { Reply } from '../resp/decoder.js'
+import { owned } from '../resp/text.js'
 import { type CallOptions, invalid } from './call-options.js'
 import { type Prepared, prepare } from './prepare.js'
 import { SessionState } from './session-state.js'
@@ -95,7 +96,7 @@ export class Session {
       onReplyError: (call, error) => this.#onReplyError(call, error),
       onPush: (kind, items) => {
         this.#subscriptions.onPush(kind, items)
-        this.#options.onPush?.(kind, items)
+        this.#options.onPush?.(kind, items.map(owned))
       },
       onClosed: (reason, handBack) => this.#onClosed(reason, handBack),
     }

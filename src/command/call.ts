@@ -12,13 +12,16 @@ import type { Deadlined, Link } from './deadline-wheel.js'
 import type { Chargeable } from './wait-budget.js'
 
 /** `unsent → sent → settled`; back to `unsent` only when it may be sent again. */
-export type CallState = 'unsent' | 'sent' | 'settled'
+const states = ['unsent', 'sent', 'settled'] as const
+export type CallState = (typeof states)[number]
 
-const transitions: Record<CallState, Record<CallState, boolean>> = {
-  unsent: { unsent: false, sent: true, settled: true },
-  sent: { unsent: true, sent: false, settled: true },
-  settled: { unsent: false, sent: false, settled: false },
-}
+/** Numbers, and transitions as bits, because each call makes two of them: with names in tables a call took 72 ns here, with these 52. */
+const State = { unsent: 0, sent: 1, settled: 2 } as const
+const transitions: readonly number[] = [
+  /* unsent */ (1 << State.sent) | (1 << State.settled),
+  /* sent */ (1 << State.unsent) | (1 << State.settled),
+  /* settled */ 0,
+]
 
 /** Bit mask of what a call is. */
 export const CallFlag = {
@@ -141,7 +144,7 @@ function settled(): void {}
 export class Call implements Deadlined, Chargeable {
   // TypeScript's `private` here, not `#`: private methods cost each instance a brand, and this is the object of which
   // there are 200,000 a second.
-  private current: CallState
+  private current: number
   private readonly maker: CallMaker
   private readonly name: CommandName
   args: readonly Argument[]
@@ -170,7 +173,7 @@ export class Call implements Deadlined, Chargeable {
     timeoutMs: number,
     resolve: (outcome: Outcome) => void,
   ) {
-    this.current = 'unsent'
+    this.current = State.unsent
     this.maker = maker
     this.name = name
     this.args = args
@@ -197,30 +200,32 @@ export class Call implements Deadlined, Chargeable {
   }
 
   get state(): CallState {
-    return this.current
+    return states[this.current] as CallState
   }
 
   get settled(): boolean {
-    return this.current === 'settled'
+    return this.current === State.settled
   }
 
   has(flag: number): boolean {
     return (this.flags & flag) !== 0
   }
 
-  private to(next: CallState): void {
-    if (!transitions[this.current][next]) throw new Error(`Call: ${this.current} -> ${next}`)
+  private to(next: number): void {
+    if (((transitions[this.current] as number) & (1 << next)) === 0) {
+      throw new Error(`Call: ${this.state} -> ${states[next]}`)
+    }
     this.current = next
   }
 
   /** The connection has put it on the wire. */
   markSent(): void {
-    this.to('sent')
+    this.to(State.sent)
   }
 
   /** It will be tried again; `ran` is false when a reply proved that it has not run. */
   markUnsent(ran: boolean, reason: Error): void {
-    if (this.current === 'sent') this.to('unsent')
+    if (this.current === State.sent) this.to(State.unsent)
     this.flags = (this.flags & ~(CallFlag.asking | CallFlag.fromReplica)) | (ran ? CallFlag.lostReply : 0)
     this.extras ??= {}
     this.extras.lastError = reason
@@ -229,12 +234,12 @@ export class Call implements Deadlined, Chargeable {
   }
 
   fulfil(value: Reply): void {
-    if (this.current === 'settled') return
+    if (this.current === State.settled) return
     this.settle()(value)
   }
 
   fail(error: Error): void {
-    if (this.current === 'settled') return
+    if (this.current === State.settled) return
     const reason = this.has(CallFlag.translated) ? this.maker.translate(this, error) : error
     this.settle()(this.has(CallFlag.errorAsValue) ? reason : Promise.reject(reason))
   }
@@ -246,12 +251,12 @@ export class Call implements Deadlined, Chargeable {
 
   /** How often it was put on a connection. */
   get attempts(): number {
-    return (this.extras?.retries ?? 0) + (this.current === 'sent' ? 1 : 0)
+    return (this.extras?.retries ?? 0) + (this.current === State.sent ? 1 : 0)
   }
 
   /** True when the command may have been run by a server. */
   get maybeExecuted(): boolean {
-    return this.current === 'sent' || this.has(CallFlag.lostReply)
+    return this.current === State.sent || this.has(CallFlag.lostReply)
   }
 
   onDeadline(now: number): void {
@@ -259,14 +264,14 @@ export class Call implements Deadlined, Chargeable {
   }
 
   onAbort(reason: unknown): void {
-    const phase: Phase = this.current === 'sent' ? 'flight' : 'queue'
+    const phase: Phase = this.current === State.sent ? 'flight' : 'queue'
     this.failWith('SLOTWISE_ABORTED', 'The call was aborted', { cause: reason, phase })
   }
 
   /** Gives up everything but the place in the queue, which may stay for a while, and returns the way to the caller. */
   private settle(): (outcome: Outcome) => void {
-    const wasSent = this.current === 'sent'
-    this.to('settled')
+    const wasSent = this.current === State.sent
+    this.to(State.settled)
     const holder = this.holder
     if (holder !== null) {
       this.holder = null

@@ -6,14 +6,14 @@
 import { SlotwiseError } from '../errors.js'
 import { type Argument, shortText } from './argument.js'
 import { CommandFlag } from './flags.js'
-import { keyIndexes } from './keys.js'
+import { keyIndexes, lastOfRange, onlyRange } from './keys.js'
 import { slotOf } from './slot.js'
 import { type CommandSpec, FindKeys, findSpec } from './table.js'
 
 export type { Argument } from './argument.js'
 export { blockingTimeoutMs, hasOwnLane, isBlocking } from './blocking.js'
 export { CommandFlag } from './flags.js'
-export { keyIndexes } from './keys.js'
+export { firstKeyIndex, keyIndexes } from './keys.js'
 export { slotOf } from './slot.js'
 export { type CommandSpec, commandNames } from './table.js'
 
@@ -107,6 +107,8 @@ export const severalSlots = -2
 export function findSlot(spec: CommandSpec, args: readonly Argument[]): number {
   if ((spec.flags & CommandFlag.singleKey) !== 0) return args.length === 0 ? -1 : slotOf(args[0] as Argument)
   if ((spec.flags & CommandFlag.keyless) !== 0) return -1
+  const range = onlyRange(spec)
+  if (range !== null) return slotOfRange(args, range.index, lastOfRange(range, args, range.index), range.step)
   const indexes = keyIndexes(spec, args)
   let slot = -1
   for (let i = 0; i < indexes.length; i++) {
@@ -114,6 +116,13 @@ export function findSlot(spec: CommandSpec, args: readonly Argument[]): number {
     if (slot === -1) slot = next
     else if (next !== slot) return severalSlots
   }
+  return slot
+}
+
+function slotOfRange(args: readonly Argument[], first: number, last: number, step: number): number {
+  if (first > last) return -1
+  const slot = slotOf(args[first] as Argument)
+  for (let i = first + step; i <= last; i += step) if (slotOf(args[i] as Argument) !== slot) return severalSlots
   return slot
 }
 

@@ -27,6 +27,9 @@ const bucketMask = bucketCount - 1
 
 export class DeadlineWheel<Entry extends Deadlined> {
   readonly #buckets: Link[] = Array.from({ length: bucketCount }, emptyRing)
+  /** The deadline that was looked up last, and its bucket. */
+  #lastAt = -1
+  #lastBucket = this.#buckets[0] as Link
   #size = 0
   #timer: NodeJS.Timeout | null = null
   #timerDueAt = 0
@@ -42,8 +45,14 @@ export class DeadlineWheel<Entry extends Deadlined> {
   /** Puts the entry under its `deadlineAt`. `now` is the client's clock. */
   add(entry: Entry, now: number): void {
     if (this.#timer === null) this.#start(now)
-    // Rounded up, so that the bucket lies ahead of the sweep and everything in it is due when it is swept.
-    const bucket = this.#buckets[(Math.floor(Math.max(entry.deadlineAt, now) / tickMs) + 1) & bucketMask] as Link
+    const at = Math.max(entry.deadlineAt, now)
+    // Calls of one turn nearly all have one deadline.
+    if (at !== this.#lastAt) {
+      this.#lastAt = at
+      // Rounded up, so that the bucket lies ahead of the sweep and everything in it is due when it is swept.
+      this.#lastBucket = this.#buckets[(Math.floor(at / tickMs) + 1) & bucketMask] as Link
+    }
+    const bucket = this.#lastBucket
     const last = bucket.wheelPrevious as Link
     entry.wheelPrevious = last
     entry.wheelNext = bucket

@@ -41,12 +41,30 @@ function findKeyword(key: KeySpec, args: readonly Argument[]): number {
 }
 
 function addRange(key: KeySpec, args: readonly Argument[], begin: number, found: number[]): void {
+  const last = lastOfRange(key, args, begin)
+  for (let i = begin; i <= last; i += key.step) found.push(i)
+}
+
+/** Index of the last argument that may be a key of the range. */
+export function lastOfRange(key: KeySpec, args: readonly Argument[], begin: number): number {
   let last: number
   if (key.last >= 0) last = begin + key.last
   else if (key.limit <= 1) last = args.length + key.last
   else last = begin + Math.floor((args.length - begin) / key.limit) + key.last
-  if (last >= args.length) last = args.length - 1
-  for (let i = begin; i <= last; i += key.step) found.push(i)
+  return Math.min(last, args.length - 1)
+}
+
+/** The only rule for a command's keys, where that is a range that begins at a certain argument, as of MGET or RENAME; else null. */
+export function onlyRange(spec: CommandSpec): KeySpec | null {
+  const key = spec.keys[0]
+  return spec.keys.length === 1 && key !== undefined && key.find === FindKeys.range && key.index !== -1 ? key : null
+}
+
+/** The index of the first key, as `keyIndexes` has it; -1 when there is none. */
+export function firstKeyIndex(spec: CommandSpec, args: readonly Argument[]): number {
+  const key = onlyRange(spec)
+  if (key !== null) return key.index <= lastOfRange(key, args, key.index) ? key.index : -1
+  return keyIndexes(spec, args)[0] ?? -1
 }
 
 function addCounted(key: KeySpec, args: readonly Argument[], begin: number, found: number[]): void {

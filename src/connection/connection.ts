@@ -21,7 +21,7 @@ import type { LivenessLimits, Silence } from './liveness.js'
 import { LivenessWatch, type Watched } from './liveness-watch.js'
 import { Outbox } from './outbox.js'
 import { Prelude } from './prelude.js'
-import { asText, isMonitorLine, pushKind } from './pushes.js'
+import { asText, isMonitorLine, kindOf, pushKind } from './pushes.js'
 import { closing, lost } from './reasons.js'
 import type { SocketEntry, Use } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
@@ -297,7 +297,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
 
   onPush(items: Reply[]): void {
     if (!this.#options.pushes || this.#state === 'closed') return
-    this.#onPushed(String(items[0]), items)
+    this.#onPushed(kindOf(items[0]), items)
     if ((this.#state as ConnectionState) === 'draining') this.#closeIfDrained()
   }
 

@@ -31,3 +31,20 @@ function run<T>(callback: NodeCallback<T>, error: Error | null, result?: T): voi
 }
 
 export function noop(): void {}
+
+/** Says that whoever gets this promise does not look at it: it is no unhandled one when it rejects. */
+export function handled(promise: unknown): void {
+  if (promise instanceof Promise) promise.catch(noop)
+}
+
+let lastResolve: (outcome: unknown) => void
+
+/** For `new Promise()`: one function for all promises, where a closure for each would be the larger part of a command. */
+export function captureResolve(resolve: (outcome: unknown) => void): void {
+  lastResolve = resolve
+}
+
+/** What resolves the promise that was made last with {@link captureResolve}. */
+export function resolveOfLast(): (outcome: unknown) => void {
+  return lastResolve
+}

@@ -1,6 +1,7 @@
 // ClusterSlots: who serves which slot, as ioredis' users read it. Worked out when it is first asked for.
 
 import type { Engine, Node } from '../core.js'
+import type { Command } from './command.js'
 
 const slotCount = 16384
 
@@ -65,4 +66,18 @@ export class ClusterSlots {
     this.#groupIds = ids
     this.#groupsBySlot = bySlot
   }
+}
+
+/** A transaction has the slots of one group of nodes; the server refuses it when it has several. */
+export function checkTransaction(
+  commands: readonly Command[],
+  map: { primaryOf(slot: number): Node | null } | undefined,
+): Error | null {
+  const slots = [...new Set(commands.flatMap(command => command.getKeySlots()))]
+  const owners = slots.map(slot => map?.primaryOf(slot) ?? slot)
+  if (new Set(owners).size > 1) {
+    return new Error('All keys in the pipeline should belong to the same slots allocation group')
+  }
+  for (const command of commands) command.slotHint = slots[0] ?? -1
+  return null
 }

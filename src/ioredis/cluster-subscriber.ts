@@ -4,7 +4,15 @@
 // Dies    with it; outlives the cores that the Cluster has one after the other, each of which is given the same names.
 // Holds   a reply is the number of names after its command, in the order of commands.
 
-import { type Engine, type NamesGap, ReplyError, type Sink, type SubscriptionKind, slotOf } from '../core.js'
+import {
+  type Engine,
+  type Named,
+  type NamesGap,
+  ReplyError,
+  type Sink,
+  type SubscriptionKind,
+  slotOf,
+} from '../core.js'
 import { noop } from './callback.js'
 import type { Command } from './command.js'
 import { AbortError, CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
@@ -27,11 +35,6 @@ const kinds: Record<string, { kind: SubscriptionKind; adds: boolean }> = {
   unsubscribe: { kind: 'subscribe', adds: false },
   punsubscribe: { kind: 'psubscribe', adds: false },
   sunsubscribe: { kind: 'ssubscribe', adds: false },
-}
-
-/** Whether the command is one of SUBSCRIBE, UNSUBSCRIBE and the like. */
-export function isSubscribing({ name }: Command): boolean {
-  return Object.hasOwn(kinds, name.toLowerCase())
 }
 
 export class ClusterSubscriber implements Sink {
@@ -137,16 +140,20 @@ export class ClusterSubscriber implements Sink {
 
   // ---- what comes
 
-  onMessage(kind: SubscriptionKind, name: Buffer, channel: Buffer, payload: Buffer): void {
+  onMessage({ kind, text }: Named, channel: Buffer, payload: Buffer): void {
     const cluster = this.#cluster
     if (kind === 'psubscribe') {
-      if (cluster.listenerCount('pmessage') > 0) cluster.emit('pmessage', `${name}`, `${channel}`, `${payload}`)
-      cluster.emit('pmessageBuffer', `${name}`, channel, payload)
+      if (cluster.listenerCount('pmessage') > 0) cluster.emit('pmessage', text, `${channel}`, `${payload}`)
+      if (cluster.listenerCount('pmessageBuffer') > 0) {
+        cluster.emit('pmessageBuffer', text, Buffer.from(channel), Buffer.from(payload))
+      }
       return
     }
-    const event = kind === 'subscribe' ? 'message' : 'smessage'
-    if (cluster.listenerCount(event) > 0) cluster.emit(event, `${channel}`, `${payload}`)
-    cluster.emit(`${event}Buffer`, channel, payload)
+    const [event, bufferEvent] =
+      kind === 'subscribe' ? (['message', 'messageBuffer'] as const) : (['smessage', 'smessageBuffer'] as const)
+    if (cluster.listenerCount(event) > 0) cluster.emit(event, text, `${payload}`)
+    // They came as part of all that had been received.
+    if (cluster.listenerCount(bufferEvent) > 0) cluster.emit(bufferEvent, Buffer.from(channel), Buffer.from(payload))
   }
 
   onGap({ kind, names, fromMs, toMs }: NamesGap): void {

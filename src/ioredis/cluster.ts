@@ -5,8 +5,8 @@
 // Holds   every command goes through sendCommand(), and from there through that of the Redis object of its node.
 
 import type { EventEmitter } from 'node:events'
-import { type Argument, type CommandName, Engine, type Node, type Outcome } from '../core.js'
-import { asCallback, type NodeCallback, noop } from './callback.js'
+import { Engine, type Node } from '../core.js'
+import { asCallback, handled, type NodeCallback, noop } from './callback.js'
 import { type ErrorHandlers, handleError } from './cluster-errors.js'
 import { ClusterEvents, unavailable } from './cluster-events.js'
 import {
@@ -18,21 +18,21 @@ import {
   startupNodeOptions,
 } from './cluster-options.js'
 import { senderOfRead } from './cluster-reads.js'
-import { ClusterSlots } from './cluster-slots.js'
-import { ClusterSubscriber, isSubscribing } from './cluster-subscriber.js'
+import { ClusterSlots, checkTransaction } from './cluster-slots.js'
+import { ClusterSubscriber } from './cluster-subscriber.js'
 import type { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { CONNECTION_CLOSED_ERROR_MSG } from './errors.js'
 import { addEvents, becomeEmitter, emitSilently } from './events.js'
 import { Commander } from './methods.js'
-import { NodeLink, submitTransaction } from './node-link.js'
+import { engineSender, NodeLink } from './node-link.js'
 import { nodeSubscriber } from './node-subscriber.js'
 import { needsOwnConnection, sessionOnly } from './own-connection.js'
 import type { PipelineOwner, PipelineResult } from './pipeline.js'
 import { linkFactory, Redis, type ReplyMapping } from './redis.js'
 import type { RedisOptions } from './redis-options.js'
 import { addScanStreams } from './scan-stream.js'
-import type { Parts, Sender } from './sender.js'
+import type { Sender } from './sender.js'
 import type { ClusterStatus } from './status.js'
 import { addTransactionSupport } from './transaction.js'
 
@@ -276,26 +276,46 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     stream?: unknown,
     node?: { redis?: Redis | undefined; slot?: number },
   ): Promise<unknown> {
-    if (this.status !== 'ready' && !this.admits(command)) return command.promise
-    if (node !== undefined && command.group === null) {
+    const handle = this.routed(command, node)
+    return handle === null ? command.promise : handle.sendCommand(command, stream)
+  }
+
+  /** Sends the command for somebody who needs no promise of it. */
+  post(command: Command): void {
+    // Tools put a function of their own in its place.
+    if (this.sendCommand !== ownSendCommand) handled(this.sendCommand(command))
+    else this.routed(command)?.post(command)
+  }
+
+  /** The Redis object to send the command through; null when it has been dealt with. */
+  private routed(command: Command, node?: { redis?: Redis | undefined; slot?: number }): Redis | null {
+    if (this.status !== 'ready' && !this.admits(command)) return null
+    if (command.group !== null) return this.directed(command, command.slotHint)
+    if (node !== undefined) {
       node.redis ??= this.handleFor(node.slot ?? -1) ?? undefined
-      if (node.redis !== undefined) return node.redis.sendCommand(command, stream)
+      if (node.redis !== undefined) return node.redis
     }
-    if (command.group === null && isSubscribing(command)) return this.subscriber.run(command)
+    const { kind } = command
+    if (kind.subscribes) {
+      this.subscriber.run(command)
+      return null
+    }
     let slot: number
     try {
-      // A transaction's slot is that of all its keys.
-      slot = command.group === null ? (node?.slot ?? command.route) : command.slotHint
-      if (command.group === null && needsOwnConnection(command)) throw sessionOnly(command)
+      slot = node?.slot ?? command.route
+      if (needsOwnConnection(command)) throw sessionOnly(command)
     } catch (error) {
       command.reject(error as Error)
-      return command.promise
+      return null
     }
-    const handle = this.handleFor(slot)
+    return this.directed(command, slot)
+  }
+
+  /** @param slot of its keys, in a transaction of the keys of all its commands */
+  private directed(command: Command, slot: number): Redis {
     command.slotHint = slot
     command.sender = typeof this.options.scaleReads === 'function' ? senderOfRead(this, command, slot) : this.sender
-    if (handle !== null) return handle.sendCommand(command, stream)
-    return this.anchor.sendCommand(command, stream)
+    return this.handleFor(slot) ?? this.anchor
   }
 
   private handleFor(slot: number): Redis | null {
@@ -316,23 +336,7 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
   }
   private anchored: Redis | null = null
 
-  readonly sender: Sender = {
-    submit: (
-      name: CommandName,
-      args: readonly Argument[],
-      flags: number,
-      timeoutMs: number,
-      resolve: (outcome: Outcome) => void,
-      slot = -1,
-    ) => (this.core as Engine).submit(name, args, slot, flags, timeoutMs, resolve),
-    submitTransaction: (
-      parts: Parts,
-      flags: number,
-      timeoutMs: number,
-      resolve: (outcome: Outcome) => void,
-      slot = -1,
-    ) => submitTransaction(this.core as Engine, slot, parts, flags, timeoutMs, resolve, null),
-  }
+  readonly sender: Sender = engineSender(() => this.core as Engine)
 
   /** Whether the command may be sent now; has dealt with it where it may not. */
   private admits(command: Command): boolean {
@@ -346,16 +350,8 @@ export class Cluster<Mapping extends ReplyMapping = 'legacy'> extends Commander 
     return false
   }
 
-  /** A transaction has the slots of one group of nodes; the server refuses it when it has several. */
   checkTransaction(commands: readonly Command[]): Error | null {
-    const map = this.core?.topology.map
-    const slots = [...new Set(commands.flatMap(command => command.getKeySlots()))]
-    const owners = slots.map(slot => map?.primaryOf(slot) ?? slot)
-    if (new Set(owners).size > 1) {
-      return new Error('All keys in the pipeline should belong to the same slots allocation group')
-    }
-    for (const command of commands) command.slotHint = slots[0] ?? -1
-    return null
+    return checkTransaction(commands, this.core?.topology.map)
   }
 
   /** A command has one slot. */
@@ -392,6 +388,9 @@ export interface Cluster<Mapping extends ReplyMapping = 'legacy'>
   extends EventEmitter,
     RedisCommander<{ type: 'default'; mapping: Mapping extends 'resp3' ? 'resp3' : 'resp2' }>,
     Transaction<Mapping extends 'resp3' ? 'resp3' : 'resp2'> {}
+
+/** Tools put a function of their own in its place. */
+const ownSendCommand = Cluster.prototype.sendCommand
 
 addEvents(Cluster.prototype)
 addTransactionSupport(Cluster.prototype)

@@ -24,6 +24,9 @@ export interface Link extends Sender {
 }
 
 const longestTimeoutMs = 86_400_000
+// Looked up once, not at each command.
+const noLimitMs = noTimeoutMs
+const { errorAsValue } = CallFlag
 
 function deadlineMs(command: Command): number {
   const { timeoutMs, blockingTimeoutMs } = command
@@ -43,11 +46,12 @@ export function launch(command: Command, sender: Sender, watched = false): void 
     command.reject(error as Error)
     return
   }
-  const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noTimeoutMs : deadlineMs(command)
-  if (command.isDirect && !watched)
-    sender.submit(name, command.argsToSend, command.callFlags, timeoutMs, command.receiver, command.slotHint)
-  else {
-    const flags = command.callFlags | CallFlag.errorAsValue
+  const timeoutMs = command.timeoutMs === 0 && command.blockingTimeoutMs === 0 ? noLimitMs : deadlineMs(command)
+  if (command.isDirect && !watched) {
+    const flags = command.hasSink ? command.callFlags | errorAsValue : command.callFlags
+    sender.submit(name, command.argsToSend, flags, timeoutMs, command.receiver, command.slotHint)
+  } else {
+    const flags = command.callFlags | errorAsValue
     sender.submit(name, command.argsToSend, flags, timeoutMs, outcome => command.deliver(outcome), command.slotHint)
   }
 }

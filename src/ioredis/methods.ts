@@ -19,6 +19,10 @@ export interface CommanderOptions {
   showFriendlyErrorStack?: boolean
 }
 
+/** What most commands are made with. */
+const asText: CommandOptions = Object.freeze({ replyEncoding: 'utf8' as const })
+const asBuffers: CommandOptions = Object.freeze({ replyEncoding: null })
+
 export type Method = (this: Commander, ...args: unknown[]) => unknown
 
 /** Takes the callback off the end of the arguments, where there is one. */
@@ -54,6 +58,7 @@ export abstract class Commander {
 
   commandOptions(replyEncoding: BufferEncoding | null): CommandOptions {
     const { keyPrefix, showFriendlyErrorStack } = this.options
+    if (!keyPrefix && !showFriendlyErrorStack) return replyEncoding === null ? asBuffers : asText
     const options: CommandOptions = { replyEncoding }
     if (keyPrefix) options.keyPrefix = keyPrefix
     if (showFriendlyErrorStack) options.errorStack = new Error()

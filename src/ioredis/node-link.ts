@@ -11,7 +11,7 @@ import {
   TransactionReplies,
 } from '../core.js'
 import type { Link } from './link.js'
-import type { Parts } from './sender.js'
+import type { Parts, Sender } from './sender.js'
 
 type Resolve = (outcome: Outcome) => void
 
@@ -29,6 +29,16 @@ export function submitTransaction(
   const collector = new TransactionReplies(parts, node === null)
   const bits = flags | CallFlag.several | (node === null ? 0 : CallFlag.pinned)
   client.submit(resolveCommand('multi'), args, slot, bits, timeoutMs, resolve, { collector, pinnedTo: node })
+}
+
+/** What sends to whoever serves a slot. */
+export function engineSender(engine: () => Engine): Sender {
+  return {
+    submit: (name, args, flags, timeoutMs, resolve, slot = -1) =>
+      engine().submit(name, args, slot, flags, timeoutMs, resolve),
+    submitTransaction: (parts, flags, timeoutMs, resolve, slot = -1) =>
+      submitTransaction(engine(), slot, parts, flags, timeoutMs, resolve, null),
+  }
 }
 
 /** What takes a node's subscriptions. */

@@ -3,16 +3,9 @@
 import { SlotwiseError } from '../core.js'
 import type { Command } from './command.js'
 
-const ownConnection = new Set(
-  'multi exec discard watch unwatch monitor reset quit subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe'.split(
-    ' ',
-  ),
-)
-
 /** On a connection that others share it would disturb them. */
-export function needsOwnConnection({ name, args }: Command): boolean {
-  const lower = name.toLowerCase()
-  return ownConnection.has(lower) || (lower === 'client' && String(args[0]).toLowerCase() === 'reply')
+export function needsOwnConnection({ kind, args }: Command): boolean {
+  return kind.isStateful || (kind.isClient && String(args[0]).toLowerCase() === 'reply')
 }
 
 /** The error for such a command where connections are shared. */

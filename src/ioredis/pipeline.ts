@@ -4,8 +4,8 @@
 // Dies    with its promise.
 // Holds   exec() settles with one [error, reply] a command, in the order in which they were called.
 
-import { asCallback, type NodeCallback } from './callback.js'
-import type { Command } from './command.js'
+import { asCallback, handled, type NodeCallback } from './callback.js'
+import type { Command, OutcomeSink } from './command.js'
 import { TransactionGroup } from './link.js'
 import { Commander, type CommanderOptions, type Method } from './methods.js'
 import type { Script } from './script.js'
@@ -19,6 +19,8 @@ export interface PipelineOwner {
   readonly scriptsSet: Record<string, Script>
   readonly addedBuiltinSet: ReadonlySet<string>
   sendCommand(command: Command): unknown
+  /** Sends a command of which nobody needs a promise. */
+  post(command: Command): void
   /** An error that forbids this transaction; null for none. */
   checkTransaction?(commands: readonly Command[]): Error | null
   /** An error that forbids this command in a pipeline; null for none. */
@@ -27,7 +29,7 @@ export interface PipelineOwner {
   wholeFailure?(results: readonly PipelineResult[]): Error | null
 }
 
-export class Pipeline extends Commander {
+export class Pipeline extends Commander implements OutcomeSink {
   readonly isPipeline = true
   readonly redis: PipelineOwner
   readonly isCluster: boolean
@@ -114,17 +116,35 @@ export class Pipeline extends Commander {
     const groups = this.isAllowed() ? this.transactionGroups() : null
     if (groups === null) return
     this.pending = this.queue.length
-    this.queue.forEach((command, i) => {
+    for (let i = 0; i < this.queue.length; i++) {
+      const command = this.queue[i] as Command
       command.group = groups.get(i) ?? null
-      const sent = this.redis.sendCommand(command)
-      // A script's promise is another than the one its command was made with.
-      const outcome = command.promise
-      outcome.then(
-        reply => this.fill(i, [null, reply]),
-        (error: Error) => this.fill(i, [error]),
-      )
-      if (sent !== outcome && sent instanceof Promise) sent.catch(() => undefined)
-    })
+      // A promise for each command and what waits for it would be a third of the cost of a command.
+      if (command.settleInto(this)) this.redis.post(command)
+      else this.send(command, i)
+    }
+  }
+
+  /** Sends a command of which somebody has a promise. */
+  private send(command: Command, position: number): void {
+    const sent = this.redis.sendCommand(command)
+    // A script's promise is another than the one its command was made with.
+    const outcome = command.promise
+    outcome.then(
+      reply => this.fill(position, [null, reply]),
+      (error: Error) => this.fill(position, [error]),
+    )
+    if (sent !== outcome) handled(sent)
+  }
+
+  onSettled(command: Command, error: Error | null, reply: unknown): void {
+    this.fill(command.pipelineIndex as number, error === null ? [null, reply] : [error])
+  }
+
+  outcomeOf({ pipelineIndex = -1 }: Command): Promise<unknown> | null {
+    const result = this.results[pipelineIndex]
+    if (result === undefined) return null
+    return result[0] === null ? Promise.resolve(result[1]) : Promise.reject(result[0])
   }
 
   private isAllowed(): boolean {

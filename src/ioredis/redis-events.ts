@@ -4,8 +4,9 @@
 // Dies    with it.
 // Holds   only the link made last is listened to.
 
-import { type DirectHooks, type Reply, ReplyError, type SlotwiseError } from '../core.js'
+import { type DirectHooks, owned, type Reply, ReplyError, type SlotwiseError } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
+import { noop } from './callback.js'
 import { Command } from './command.js'
 import {
   CONNECTION_CLOSED_ERROR_MSG,
@@ -193,17 +194,34 @@ export class RedisEvents {
     return Math.max(0, delayMs)
   }
 
+  /** The database is in force for what comes after it, and for the next connection once it has been confirmed. */
+  onSelect(command: Command): void {
+    const redis = this.#redis
+    const database = Number(String(command.args[0]))
+    if (!Number.isInteger(database)) return
+    if (redis.condition !== undefined && redis.condition.select !== database) {
+      redis.condition.select = database
+      redis.emit('select', database)
+    }
+    const link = redis.currentLink
+    command.promise.then(() => {
+      if (link !== null) link.database = database
+    }, noop)
+  }
+
   #onPush(kind: string, items: readonly Reply[]): void {
     const redis = this.#redis
     switch (kind) {
       case 'message':
       case 'smessage':
-        this.#emitMessage(kind, items.slice(1))
+        this.#emitMessage(kind, items[1], items[2])
         break
       case 'pmessage': {
         const [pattern, channel, message] = items.slice(1)
         if (redis.listenerCount(kind) > 0) redis.emit(kind, String(pattern), String(channel), String(message))
-        redis.emit('pmessageBuffer', String(pattern), channel, message)
+        if (redis.listenerCount('pmessageBuffer') > 0) {
+          redis.emit('pmessageBuffer', String(pattern), owned(channel as Reply), owned(message as Reply))
+        }
         break
       }
       case 'monitor':
@@ -216,10 +234,11 @@ export class RedisEvents {
     if (redis.condition !== undefined) redis.condition.subscriber = (redis.currentLink?.subscribed ?? 0) !== 0
   }
 
-  #emitMessage(kind: string, items: readonly Reply[]): void {
+  #emitMessage(kind: 'message' | 'smessage', channel: Reply | undefined, message: Reply | undefined): void {
     const redis = this.#redis
-    if (redis.listenerCount(kind) > 0) redis.emit(kind, ...items.map(String))
-    redis.emit(`${kind}Buffer`, ...items)
+    if (redis.listenerCount(kind) > 0) redis.emit(kind, String(channel), String(message))
+    const event = kind === 'message' ? 'messageBuffer' : 'smessageBuffer'
+    if (redis.listenerCount(event) > 0) redis.emit(event, owned(channel as Reply), owned(message as Reply))
   }
 
   /** `1700000000.123456 [0 127.0.0.1:50000] "GET" "key"`: time, arguments, source, database. Source: MONITOR command page. */

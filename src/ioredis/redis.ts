@@ -8,7 +8,7 @@ import type { EventEmitter } from 'node:events'
 import { DirectClient } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
 import { limitBlocking } from './blocking-limit.js'
-import { asCallback, type NodeCallback, noop } from './callback.js'
+import { asCallback, handled, type NodeCallback, noop } from './callback.js'
 import { Command } from './command.js'
 import type { RedisCommander, Transaction } from './commander.js'
 import { connectorFor } from './connectors.js'
@@ -278,6 +278,18 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
 
   /** Sends the command. Everything goes through here, so that it can be watched here. */
   override sendCommand(command: Command, _stream?: unknown, _node?: unknown): Promise<unknown> {
+    if (!this.launchOrRefuse(command) || !tracesCommands() || command.isTraced) return command.promise
+    command.isTraced = true
+    return traceCommand(() => command.promise, commandContext(command, this.database, this.options))
+  }
+
+  /** Sends the command for somebody who needs no promise of it. */
+  post(command: Command): void {
+    if (this.sendCommand !== ownSendCommand || tracesCommands()) handled(this.sendCommand(command))
+    else this.launchOrRefuse(command)
+  }
+
+  private launchOrRefuse(command: Command): boolean {
     const { options } = this
     if (typeof options.commandTimeout === 'number') command.setTimeout(options.commandTimeout)
     command.protocol = this.condition?.protocol ?? 3
@@ -287,10 +299,8 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
     if (command.sender !== null) this.launch(command, command.sender)
     else if ((this.status === 'ready' && !options.monitor && !this.isSubscriber) || this.admits(command)) {
       this.launch(command, this.link as Link)
-    } else return command.promise
-    if (!tracesCommands() || command.isTraced) return command.promise
-    command.isTraced = true
-    return traceCommand(() => command.promise, commandContext(command, this.database, this.options))
+    } else return false
+    return true
   }
 
   private showAsResp3(command: Command): void {
@@ -301,7 +311,7 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
 
   private launch(command: Command, sender: NonNullable<Command['sender']>): void {
     if (command instanceof ScriptCommand) command.choose(command.knownScripts ?? this.knownScripts)
-    if (command.name === 'select') this.onSelect(command)
+    if (command.name === 'select') this.reports.onSelect(command)
     if (command.group !== null) command.group.add(command, sender)
     else launch(command, sender, this.sendCommand !== ownSendCommand)
   }
@@ -331,19 +341,6 @@ export class Redis<Mapping extends ReplyMapping = 'legacy'> extends Commander {
   private refuse(command: Command, message: string): false {
     command.reject(new Error(message))
     return false
-  }
-
-  private onSelect(command: Command): void {
-    const database = Number(String(command.args[0]))
-    if (!Number.isInteger(database)) return
-    if (this.condition !== undefined && this.condition.select !== database) {
-      this.condition.select = database
-      this.emit('select', database)
-    }
-    const { link } = this
-    command.promise.then(() => {
-      if (link !== null) link.database = database
-    }, noop)
   }
 
   /** Fails what waits for a connection. */

@@ -12,10 +12,18 @@ export interface NamesGap {
   readonly toMs: number
 }
 
+/** A name that was subscribed to. */
+export interface Named {
+  readonly kind: SubscriptionKind
+  readonly name: Buffer
+  /** As text. */
+  readonly text: string
+}
+
 /** Who wants to hear. */
 export interface Sink {
   /** @param name what was subscribed to: the channel, or the pattern that it matches */
-  onMessage(kind: SubscriptionKind, name: Buffer, channel: Buffer, payload: Buffer): void
+  onMessage(name: Named, channel: Buffer, payload: Buffer): void
   /** Messages may have been missed; the subscription stands again. */
   onGap(gap: NamesGap): void
   /** The server has refused it, and it is not tried again. */
@@ -34,9 +42,10 @@ export interface Waiter {
 /** `none → joining → joined → leaving → none`; back to `none` whenever the connection is lost or the server lets go of it. */
 export type EntryPhase = 'none' | 'joining' | 'joined' | 'leaving'
 
-export class Entry {
+export class Entry implements Named {
   readonly kind: SubscriptionKind
   readonly name: Buffer
+  readonly text: string
   /** Its bytes as latin1. */
   readonly key: string
   readonly slot: number
@@ -55,8 +64,18 @@ export class Entry {
   constructor(kind: SubscriptionKind, name: Buffer) {
     this.kind = kind
     this.name = name
+    this.text = name.toString()
     this.key = name.toString('latin1')
     this.slot = kind === 'ssubscribe' ? slotOf(name) : -1
+  }
+
+  /** The bytes are those of its name; read here, as a call for a few bytes costs more than they do. */
+  isNamed(bytes: Buffer): boolean {
+    const { name } = this
+    if (bytes.length !== name.length) return false
+    if (bytes.length > 40) return bytes.equals(name)
+    for (let i = 0; i < name.length; i++) if (bytes[i] !== name[i]) return false
+    return true
   }
 
   settle(waiters: 'joining' | 'leaving', error: Error | null = null): void {

@@ -44,7 +44,7 @@ export class SubscriptionSet {
     const kind = kinds[pushKind]
     const name = items[1]
     if (kind === undefined || !(name instanceof Buffer)) return
-    if (pushKind === kind) this.#names[kind].set(name.toString('latin1'), name)
+    if (pushKind === kind) this.#names[kind].set(name.toString('latin1'), Buffer.from(name))
     else this.#names[kind].delete(name.toString('latin1'))
   }
 

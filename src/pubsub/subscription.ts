@@ -6,7 +6,7 @@
 
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import { pause } from '../turn.js'
-import type { NamesGap, Sink } from './entry.js'
+import type { Named, NamesGap, Sink } from './entry.js'
 import type { SubscriptionKind } from './subscription-set.js'
 import type { Subscriptions } from './subscriptions.js'
 
@@ -101,8 +101,8 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
     return this.#buffered.length
   }
 
-  onMessage(kind: SubscriptionKind, name: Buffer, channel: Buffer, payload: Buffer): void {
-    const message = this.#messageOf(kind, name, channel, payload)
+  onMessage(name: Named, channel: Buffer, payload: Buffer): void {
+    const message = this.#messageOf(name, channel, payload)
     if (this.#onMessage !== undefined) {
       this.#onMessage(message)
       return
@@ -121,15 +121,17 @@ export class Subscription<Received = Message> implements AsyncIterable<Received>
     this.#buffered.push(message)
   }
 
-  #messageOf(kind: SubscriptionKind, name: Buffer, channel: Buffer, payload: Buffer): Received {
-    const pattern = kind === 'psubscribe'
-    if (this.#options.buffers) return { channel, ...(pattern && { pattern: name }), payload } as Received
-    const text = {
-      channel: channel.toString(),
-      ...(pattern && { pattern: name.toString() }),
-      payload: payload.toString(),
+  #messageOf({ kind, name, text }: Named, channel: Buffer, payload: Buffer): Received {
+    const isPattern = kind === 'psubscribe'
+    if (this.#options.buffers) {
+      // They came as part of all that had been received.
+      const own = { channel: Buffer.from(channel), payload: Buffer.from(payload) }
+      return (isPattern ? { ...own, pattern: name } : own) as Received
     }
-    return text as Received
+    const message = isPattern
+      ? { channel: channel.toString(), pattern: text, payload: payload.toString() }
+      : { channel: text, payload: payload.toString() }
+    return message as Received
   }
 
   onGap({ names, fromMs, toMs }: NamesGap): void {

@@ -13,7 +13,8 @@ import type { Node } from '../node/node.js'
 import type { Reply } from '../resp/decoder.js'
 import type { Turn } from '../turn.js'
 import { Carrier } from './carrier.js'
-import { Entry, type Sink, type Waiter } from './entry.js'
+import type { Entry, Sink, Waiter } from './entry.js'
+import { EntryBook } from './entry-book.js'
 import { GapBook } from './gap-book.js'
 import { Groups } from './groups.js'
 import type { SubscriptionKind } from './subscription-set.js'
@@ -44,11 +45,7 @@ const unsubscribe = { subscribe: 'unsubscribe', psubscribe: 'punsubscribe', ssub
 
 export class Subscriptions {
   readonly #host: SubscriptionsHost
-  readonly #entries: Record<SubscriptionKind, Map<string, Entry>> = {
-    subscribe: new Map(),
-    psubscribe: new Map(),
-    ssubscribe: new Map(),
-  }
+  readonly #entries = new EntryBook()
   readonly #carriers = new Map<Node, Carrier>()
   readonly #gaps: GapBook
   /** The server that channels and patterns are joined at. */
@@ -74,12 +71,7 @@ export class Subscriptions {
    */
   add(kind: SubscriptionKind, names: readonly Buffer[], sink: Sink): Promise<void> {
     return this.#wait(names, 'joining', name => {
-      const key = name.toString('latin1')
-      let entry = this.#entries[kind].get(key)
-      if (entry === undefined) {
-        entry = new Entry(kind, name)
-        this.#entries[kind].set(key, entry)
-      }
+      const entry = this.#entries.obtain(kind, name)
       entry.sinks.add(sink)
       if (entry.phase === 'joined') return null
       this.#mark(entry)
@@ -93,7 +85,7 @@ export class Subscriptions {
    */
   remove(kind: SubscriptionKind, names: readonly Buffer[], sink: Sink): Promise<void> {
     return this.#wait(names, 'leaving', name => {
-      const entry = this.#entries[kind].get(name.toString('latin1'))
+      const entry = this.#entries.get(kind, name)
       if (entry === undefined || !entry.sinks.delete(sink) || entry.sinks.size !== 0) return null
       this.#mark(entry)
       return entry
@@ -116,7 +108,7 @@ export class Subscriptions {
   /** Names of a kind that are wanted. */
   count(kind: SubscriptionKind): number {
     let count = 0
-    for (const { sinks } of this.#entries[kind].values()) if (sinks.size !== 0) count++
+    for (const { sinks } of this.#entries.of(kind)) if (sinks.size !== 0) count++
     return count
   }
 
@@ -245,8 +237,7 @@ export class Subscriptions {
 
   /** Nobody wants it, and no server has it. */
   #forget(entry: Entry): void {
-    const ofKind = this.#entries[entry.kind]
-    if (ofKind.get(entry.key) === entry) ofKind.delete(entry.key)
+    this.#entries.delete(entry)
     entry.settle('joining')
     entry.settle('leaving')
   }
@@ -254,7 +245,7 @@ export class Subscriptions {
   #refuse(entry: Entry, error: ReplyError): void {
     const sinks = [...entry.sinks]
     entry.sinks.clear()
-    this.#entries[entry.kind].delete(entry.key)
+    this.#entries.delete(entry)
     this.#dirty.delete(entry)
     entry.settle('joining', error)
     entry.settle('leaving')
@@ -287,43 +278,47 @@ export class Subscriptions {
 
   #loseAll(carrier: Carrier): void {
     const missedFromMs = this.#gaps.epochMs(carrier.lastReadAt)
-    for (const kind of ['subscribe', 'psubscribe', 'ssubscribe'] as const) {
-      for (const entry of this.#entries[kind].values()) {
-        if (entry.carrier !== carrier) continue
-        if (entry.phase === 'joined') entry.missedFromMs ??= missedFromMs
-        this.#release(entry)
-      }
+    for (const entry of this.#entries.all()) {
+      if (entry.carrier !== carrier) continue
+      if (entry.phase === 'joined') entry.missedFromMs ??= missedFromMs
+      this.#release(entry)
     }
   }
 
   onPush(carrier: Carrier, kind: string, items: readonly Reply[]): void {
     switch (kind) {
       case 'message':
-        this.#deliver(carrier, 'subscribe', [items[1] as Reply, ...items.slice(1)])
+        this.#deliver(carrier, 'subscribe', items[1], items[1], items[2])
         break
       case 'pmessage':
-        this.#deliver(carrier, 'psubscribe', items.slice(1))
+        this.#deliver(carrier, 'psubscribe', items[1], items[2], items[3])
         break
       case 'smessage':
-        this.#deliver(carrier, 'ssubscribe', [items[1] as Reply, ...items.slice(1)])
+        this.#deliver(carrier, 'ssubscribe', items[1], items[1], items[2])
         break
       case 'sunsubscribe':
         this.#onLetGo(carrier, items[1])
     }
   }
 
-  #deliver(carrier: Carrier, kind: SubscriptionKind, [name, channel, payload]: readonly Reply[]): void {
+  #deliver(
+    carrier: Carrier,
+    kind: SubscriptionKind,
+    name: Reply | undefined,
+    channel: Reply | undefined,
+    payload: Reply | undefined,
+  ): void {
     if (!(name instanceof Buffer)) return
-    const entry = this.#entries[kind].get(name.toString('latin1'))
+    const entry = this.#entries.hear(kind, name)
     // From where it was joined before, it would come twice.
     if (entry === undefined || entry.carrier !== carrier) return
-    for (const sink of entry.sinks) sink.onMessage(kind, name, channel as Buffer, payload as Buffer)
+    for (const sink of entry.sinks) sink.onMessage(entry, channel as Buffer, payload as Buffer)
   }
 
   /** The slot of a shard channel has moved: its old owner says so, and sends no more. */
   #onLetGo(carrier: Carrier, name: Reply | undefined): void {
     if (!(name instanceof Buffer)) return
-    const entry = this.#entries.ssubscribe.get(name.toString('latin1'))
+    const entry = this.#entries.get('ssubscribe', name)
     if (entry === undefined || entry.carrier !== carrier || entry.phase !== 'joined') return
     // It may have been deposed for a while before it learnt of that.
     entry.missedFromMs ??= this.#gaps.epochMs(this.#host.confirmed().atMs)
@@ -355,7 +350,7 @@ export class Subscriptions {
 
   /** Channels and patterns whose messages come from other nodes by way of the one they are joined at. */
   #busEntries(node: Node): Entry[] {
-    return [...this.#entries.subscribe.values(), ...this.#entries.psubscribe.values()].filter(
+    return [...this.#entries.of('subscribe'), ...this.#entries.of('psubscribe')].filter(
       ({ phase, carrier }) => phase === 'joined' && carrier?.node !== node,
     )
   }
@@ -367,7 +362,7 @@ export class Subscriptions {
       this.#loseAll(carrier)
       carrier.end()
     }
-    for (const entry of this.#entries.ssubscribe.values()) {
+    for (const entry of this.#entries.of('ssubscribe')) {
       if (entry.phase === 'joined' && this.#host.ownerOf(entry.slot) !== entry.carrier?.node) this.#dirty.add(entry)
     }
     if (this.#dirty.size !== 0) this.#reconcile()
@@ -383,14 +378,12 @@ export class Subscriptions {
     for (const carrier of this.#carriers.values()) carrier.end()
     this.#carriers.clear()
     const sinks = new Set<Sink>()
-    for (const kind of Object.values(this.#entries)) {
-      for (const entry of kind.values()) {
-        entry.settle('joining', reason)
-        entry.settle('leaving')
-        for (const sink of entry.sinks) sinks.add(sink)
-      }
-      kind.clear()
+    for (const entry of this.#entries.all()) {
+      entry.settle('joining', reason)
+      entry.settle('leaving')
+      for (const sink of entry.sinks) sinks.add(sink)
     }
+    this.#entries.clear()
     for (const sink of sinks) sink.onEnded()
   }
 }

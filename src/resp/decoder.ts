@@ -36,7 +36,7 @@ export interface ReplySink {
   onReply(value: Reply): void
   /** A top-level error reply, in whatever format. */
   onError(error: ReplyError): void
-  /** A RESP3 push, in the plain format, or with `pushBuffers` in that of Buffers. */
+  /** A RESP3 push, in the plain format, or with `pushBuffers` in that of Buffers; those keep the whole chunk alive, so `owned()` ones are kept. */
   onPush(items: Reply[]): void
 }
 

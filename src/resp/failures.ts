@@ -2,6 +2,7 @@
 
 import { type SlotwiseError, stacklessError } from '../errors.js'
 import type { DecoderLimits } from './limits.js'
+import { isKnown, Type } from './types.js'
 
 /** A line (a simple string, an error, a header) must end within this many bytes, or it is not a line. */
 export const maxLineBytes = 64 * 1024
@@ -43,4 +44,9 @@ export function tooMany(limits: DecoderLimits): SlotwiseError {
 export function asFailure(error: unknown): unknown {
   if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ERR_STRING_TOO_LONG') return error
   return stacklessError('SLOTWISE_LIMIT_BULK', 'A reply is longer than a JavaScript string can be', { cause: error })
+}
+
+/** A line that means nothing behind a marker that may be none. */
+export function badLine(type: number): SlotwiseError {
+  return isKnown(type) && type !== Type.chunk ? badLength() : badType(type)
 }

@@ -21,7 +21,7 @@ import {
 } from './decoder.js'
 import {
   asFailure,
-  badLength,
+  badLine,
   badType,
   longLine,
   maxLineBytes,
@@ -33,7 +33,7 @@ import {
 import { Frame } from './frame.js'
 import { RawReader } from './raw-reader.js'
 import * as scalars from './scalars.js'
-import { copyOf, TextCollector, TextReader, utf8 } from './text.js'
+import { bytesOf, Strings, TextCollector, TextReader, utf8 } from './text.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
 
 /** Integers of at most this many digits are exact when built digit by digit. */
@@ -45,7 +45,7 @@ export class Resp3Decoder implements ReplyDecoder {
   readonly #limits: DecoderLimits
   readonly #maxBulkBytes: number
   readonly #stringNumbers: boolean
-  readonly #pushBuffers: boolean
+  readonly #pushStrings: number
   readonly #text = new TextReader()
   #failure: { error: unknown } | null = null
 
@@ -54,10 +54,10 @@ export class Resp3Decoder implements ReplyDecoder {
   #depth = 0
   /** True from the first byte of a top-level item to its end. */
   #begun = false
-  /** Of the current reply: strings as Buffers; in the shapes of RESP2; the former of the reply that a push has come within. */
-  #asBuffers = false
+  /** Of the current reply: how strings are given; in the shapes of RESP2; the former of the reply that a push has come within. */
+  #strings: number = Strings.text
   #legacy = false
-  #outerAsBuffers = false
+  #outerStrings: number = Strings.text
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
 
@@ -76,7 +76,7 @@ export class Resp3Decoder implements ReplyDecoder {
     this.#limits = limits
     this.#maxBulkBytes = limits.maxBulkBytes
     this.#stringNumbers = options.stringNumbers === true
-    this.#pushBuffers = options.pushBuffers === true
+    this.#pushStrings = options.pushBuffers === true ? Strings.views : Strings.text
   }
 
   /** True between replies: nothing of the next one has arrived. */
@@ -136,7 +136,7 @@ export class Resp3Decoder implements ReplyDecoder {
         if (bodyEnd + 2 > end || number > this.#maxBulkBytes) return this.#awaitBody(type, number, bytes, at, end)
         if (bytes[bodyEnd] !== cr || bytes[bodyEnd + 1] !== lf) throw missingLineEnd()
         pos = bodyEnd + 2
-        this.#add(this.#asBuffers ? copyOf(bytes, at, bodyEnd) : this.#text.read(bytes, at, bodyEnd))
+        this.#add(this.#string(bytes, at, bodyEnd))
       } else if (type === Type.integer && at - digits <= exactDigits + 2 && !this.#stringNumbers) {
         pos = at
         this.#add(number)
@@ -157,7 +157,7 @@ export class Resp3Decoder implements ReplyDecoder {
   #begin(type: number): boolean {
     this.#begun = true
     this.#legacy = false
-    this.#asBuffers = type === Aggregate.push && this.#pushBuffers
+    this.#strings = type === Aggregate.push ? this.#pushStrings : Strings.text
     if (type === Aggregate.push || type === Aggregate.attribute) return false
     if (!isKnown(type)) throw badType(type)
     const format = this.#sink.nextFormat()
@@ -166,7 +166,7 @@ export class Resp3Decoder implements ReplyDecoder {
       this.#raw = new RawReader(3, this.#limits, this.#sink.expectedRaw())
       return true
     }
-    this.#asBuffers = (format & ReplyFormat.buffers) !== 0
+    this.#strings = (format & ReplyFormat.buffers) === 0 ? Strings.text : Strings.copies
     this.#legacy = (format & ReplyFormat.legacy) !== 0
     return false
   }
@@ -188,7 +188,13 @@ export class Resp3Decoder implements ReplyDecoder {
       return
     }
     top.items.push(value)
-    if (top.items.length === top.length) this.#close(top)
+    if (top.items.length !== top.length) return
+    if (top.streamed) throw tooMany(this.#limits)
+    this.#finish(top)
+  }
+
+  #string(bytes: Buffer, start: number, end: number): string | Buffer {
+    return this.#strings === 0 ? this.#text.read(bytes, start, end) : bytesOf(bytes, start, end, this.#strings)
   }
 
   #addError(message: string): void {
@@ -213,14 +219,8 @@ export class Resp3Decoder implements ReplyDecoder {
   /** Redis 7.0 writes a message in the midst of EXEC's array when the transaction publishes to a channel of its own connection. */
   #enterPush(top: Frame): void {
     if (top.type === Aggregate.push) throw badType(Aggregate.push)
-    this.#outerAsBuffers = this.#asBuffers
-    this.#asBuffers = this.#pushBuffers
-  }
-
-  /** The frame is full. */
-  #close(frame: Frame): void {
-    if (frame.streamed) throw tooMany(this.#limits)
-    this.#finish(frame)
+    this.#outerStrings = this.#strings
+    this.#strings = this.#pushStrings
   }
 
   /** Hands the frame's value to its parent, and the parent's to its own if that has made it full, and so on. */
@@ -235,7 +235,7 @@ export class Resp3Decoder implements ReplyDecoder {
       }
       if (frame.type === Aggregate.push) {
         if (parent === null) this.#begun = false
-        else this.#asBuffers = this.#outerAsBuffers
+        else this.#strings = this.#outerStrings
         this.#sink.onPush(frame.items)
         return
       }
@@ -271,7 +271,9 @@ export class Resp3Decoder implements ReplyDecoder {
     if (bytes[at + 1] !== lf) throw missingLineEnd()
     switch (type) {
       case Type.simpleString:
-        this.#add(this.#asBuffers ? copyOf(bytes, start, at) : this.#text.read(bytes, start, at))
+        this.#add(
+          this.#strings === 0 ? this.#text.readLine(bytes, start, at) : bytesOf(bytes, start, at, Strings.copies),
+        )
         break
       case Type.error:
         this.#addError(utf8(bytes, start, at))
@@ -289,20 +291,18 @@ export class Resp3Decoder implements ReplyDecoder {
     if (type === Type.null) this.#add(scalars.parseNull(text))
     else if (type === Type.boolean)
       this.#add(this.#legacy ? Number(scalars.parseBoolean(text)) : scalars.parseBoolean(text))
-    else if (type === Type.double) this.#addNumber(scalars.parseDouble(text), text)
-    else if (type === Type.bigNumber) this.#addNumber(scalars.parseBigNumber(text), text)
+    else if (type === Type.double) this.#add(this.#shown(scalars.parseDouble(text), text))
+    else if (type === Type.bigNumber) this.#add(this.#shown(scalars.parseBigNumber(text), text))
     else if (type === Type.end && text === '') this.#endStreamed()
     else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
     else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
     else if (text === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
-    else if (!isKnown(type) || type === Type.chunk) throw badType(type)
-    else throw badLength()
+    else throw badLine(type)
   }
 
-  #addNumber(value: number | bigint, text: string): void {
-    if (this.#stringNumbers) this.#add(text)
-    else if (!this.#legacy) this.#add(value)
-    else this.#add(this.#asBuffers && typeof value === 'number' ? Buffer.from(text) : text)
+  #shown(value: number | bigint, text: string): Reply {
+    if (this.#stringNumbers || !this.#legacy) return this.#stringNumbers ? text : value
+    return this.#strings !== 0 && typeof value === 'number' ? Buffer.from(text) : text
   }
 
   /** Keeps the start of a line. Returns `end`: the chunk is used up. */
@@ -328,7 +328,7 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /** A string's body is due; bytes[pos, end) may hold the start of it, or all. Returns where to go on. */
   #awaitBody(type: number, length: number, bytes: Buffer, pos: number, end: number): number {
-    if (length > this.#maxBulkBytes || (length > constants.MAX_STRING_LENGTH && !this.#asBuffers)) {
+    if (length > this.#maxBulkBytes || (length > constants.MAX_STRING_LENGTH && this.#strings === 0)) {
       throw tooLong(this.#limits)
     }
     const bodyEnd = pos + length
@@ -344,7 +344,7 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /** Collects more of the body, and takes the CR and the LF behind it, which count as two bytes less than none left. */
   #resumeBody(bytes: Buffer, pos: number, end: number): number {
-    const asText = this.#bodyType === Type.bulk && !this.#asBuffers
+    const asText = this.#bodyType === Type.bulk && this.#strings === Strings.text
     if (this.#bodyLeft > 0) {
       const stop = Math.min(end, pos + this.#bodyLeft)
       if (asText) this.#textBody.append(bytes, pos, stop)
@@ -376,7 +376,7 @@ export class Resp3Decoder implements ReplyDecoder {
       return
     }
     if (type === Type.verbatim) start = scalars.verbatimStart(bytes, start, end)
-    this.#add(this.#asBuffers ? copyOf(bytes, start, end) : this.#text.read(bytes, start, end))
+    this.#add(this.#string(bytes, start, end))
   }
 
   /** Decodes what stands between the chunks of a streamed string: `;length`, or `;0` behind the last. */
@@ -393,7 +393,7 @@ export class Resp3Decoder implements ReplyDecoder {
     }
     this.#streamed = null
     const whole = streamed.take()
-    this.#add(this.#asBuffers ? whole : this.#text.read(whole, 0, whole.length))
+    this.#add(this.#strings === 0 ? this.#text.read(whole, 0, whole.length) : whole)
     return at + 2
   }
 }

@@ -2,6 +2,7 @@
 
 import { isAscii } from 'node:buffer'
 import { ByteCollector } from './byte-collector.js'
+import type { Reply } from './decoder.js'
 
 /** Buffer's own slicers: toString() without the look-up of the encoding. On every Buffer, yet in no type declaration. */
 interface Slicers {
@@ -15,11 +16,24 @@ export function utf8(bytes: Buffer, start: number, end: number): string {
   return (bytes as Bytes).utf8Slice(start, end)
 }
 
-/** bytes[start, end) as a Buffer of its own. */
-export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+/**
+ * How strings are given: as text, as Buffers of their own, or as Buffers on the chunk, which whoever keeps them has to copy. A line that was cut
+ * lies in memory that is used again, and is copied in any case.
+ */
+export const Strings = { text: 0, copies: 1, views: 2 } as const
+
+/** bytes[start, end) as a Buffer. */
+export function bytesOf(bytes: Buffer, start: number, end: number, strings: number): Buffer {
+  if (strings === Strings.views) return bytes.subarray(start, end)
   const copy = Buffer.allocUnsafe(end - start)
   bytes.copy(copy, 0, start, end)
   return copy
+}
+
+/** Of a push: with its Buffers in memory of their own, to be kept. */
+export function owned(value: Reply): Reply {
+  if (value instanceof Buffer) return Buffer.from(value)
+  return Array.isArray(value) ? value.map(owned) : value
 }
 
 /** Below this length V8 copies a slice of a string; from it on the slice would keep the whole string alive. */
@@ -45,6 +59,12 @@ export class TextReader {
   clear(): void {
     this.#bytes = null
     this.#window = ''
+  }
+
+  /** A simple string. Most of them are the answer of a write, which need not be cut out of the chunk: 19 ns instead of 27. */
+  readLine(chunk: Buffer, start: number, end: number): string {
+    if (end - start === 2 && chunk[start] === 0x4f && chunk[start + 1] === 0x4b) return 'OK'
+    return this.read(chunk, start, end)
   }
 
   read(chunk: Buffer, start: number, end: number): string {
