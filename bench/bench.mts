@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { chartPage, chartSvg } from './lib/chart.mjs'
 import { type ClientName, clientNames } from './lib/clients.mjs'
-import { betweenMarks, markdownTable } from './lib/document.mjs'
+import { aboutText, betweenMarks, markdownTable } from './lib/document.mjs'
 import type { Allocation, Heap, Latency, NoLatency, Outcome, Slice } from './lib/measured.mjs'
 import { MeasuredProcess } from './lib/measured-process.mjs'
 import { pinned } from './lib/pinned.mjs'
@@ -72,12 +72,13 @@ async function measureRow(name: string, plan: Plan, place: Place): Promise<Row> 
   const { title } = workloads[name] as Workload | MessageWorkload
   const row: Row = Object.fromEntries(plan.clients.map(client => [client, []]))
   for (let round = 0; round < plan.rounds; round++) {
+    progress(`  ${title}, round ${round + 1}/${plan.rounds} …`)
     const outcomes = await measureRound(name, plan, place)
     for (const client of plan.clients) row[client]?.push(outcomes[client] as Outcome)
     const costs = plan.clients.map(
       client => `${client} ${cell({ [client]: [outcomes[client]] }, client, 'cpuUsPerOp')}`,
     )
-    progress(`  ${title}, round ${round + 1}/${plan.rounds}, µs/op: ${costs.join(', ')}`)
+    progress(`    µs/op: ${costs.join(', ')}`)
   }
   return row
 }
@@ -86,7 +87,8 @@ async function measureAll(plan: Plan, place: string): Promise<Run> {
   const run: Run = { machine: place, date: new Date().toISOString(), commands: [plan.command], results: {} }
   await using stages = new Stages(progress)
   for (const name of plan.workloads) {
-    run.results[name] = await measureRow(name, plan, await stages.of((workloads[name] as Workload).stage))
+    const servers = await stages.of((workloads[name] as Workload).stage)
+    if (servers !== null) run.results[name] = await measureRow(name, plan, servers)
   }
   return run
 }
@@ -112,7 +114,7 @@ async function main(): Promise<void> {
   const text = tables(results, clients)
   progress(`\n${text}\n`)
   if (plan.json !== undefined) writeFileSync(plan.json, `${JSON.stringify(run, null, 2)}\n`)
-  const about = `${run.date.slice(0, 10)}, ${run.machine}. ${run.commands.map(command => `\`${command}\``).join(', ')}`
+  const about = aboutText(run)
   if (plan.chart !== undefined) {
     const title = 'What an operation costs the client’s process'
     const svg = await chartSvg(results, clients, { title, subtitle: about.replaceAll('`', '') })

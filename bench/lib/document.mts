@@ -2,7 +2,7 @@
 
 import type { ClientName } from './clients.mjs'
 import { median } from './report.mjs'
-import { bestRival, type Results, type Row, ratios } from './results.mjs'
+import { bestRival, type Results, type Row, type Run, ratios } from './results.mjs'
 import { cell } from './tables.mjs'
 import { workloads } from './workloads.mjs'
 
@@ -14,6 +14,14 @@ export function betweenMarks(document: string, text: string): string {
   const to = document.indexOf(end)
   if (from === -1 || to < from) throw new Error(`the document has no place for the table: ${begin} … ${end}`)
   return `${document.slice(0, from + begin.length)}\n\n${text}\n\n${document.slice(to)}`
+}
+
+/** What a run was measured on, when, and by which commands; what they wrote, and where, is left out. */
+export function aboutText({ date, machine, commands }: Run): string {
+  const plain = commands.map(
+    command => `\`${command.replaceAll(/ --(json|chart|doc)[ =]\S+/g, '').replace(/ --$/, '')}\``,
+  )
+  return `${date.slice(0, 10)}; ${machine}. ${[...new Set(plain)].join(', ')}`
 }
 
 function ratio(row: Row, client: ClientName, to: ClientName | undefined): string {

@@ -44,9 +44,8 @@ of bench/limits.mts are kept, and exits with 1 when one is missed. Takes about 4
 
 const quickRivals: readonly ClientName[] = ['ioredis', 'node-redis']
 
-/** What is to be done; a text instead when that is to say something: the help, or what is wrong. */
-export function planOf(args: readonly string[]): Plan | { text: string; exitCode: number } {
-  const { values } = parseArgs({
+function parse(args: readonly string[]) {
+  return parseArgs({
     args: [...args],
     options: {
       help: { type: 'boolean', short: 'h' },
@@ -60,7 +59,17 @@ export function planOf(args: readonly string[]): Plan | { text: string; exitCode
       doc: { type: 'string' },
       from: { type: 'string' },
     },
-  })
+  }).values
+}
+
+/** What is to be done; a text instead when that is to say something: the help, or what is wrong. */
+export function planOf(args: readonly string[]): Plan | { text: string; exitCode: number } {
+  let values: ReturnType<typeof parse>
+  try {
+    values = parse(args)
+  } catch (error) {
+    return { text: `${(error as Error).message}\n\n${help}`, exitCode: 2 }
+  }
   if (values.help === true) return { text: help, exitCode: 0 }
   const quick = values.quick === true
   const judged = Object.keys(workloads).filter(name => workloads[name]?.kind !== 'shown')

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LocalCluster, LocalServer, type LocalServerOptions } from '../../scripts/local-cluster.mjs'
 import { makeTestCertificates } from '../../scripts/local-tls.mjs'
+import { findOnPath } from '../../scripts/redis-server.mjs'
 import { BareClient } from '../bare-client.mjs'
 import { readAuthority } from './clients.mjs'
 import { pinned } from './pinned.mjs'
@@ -26,7 +27,12 @@ export class Stages {
     this.#log = log
   }
 
-  async of(stage: Stage): Promise<Place> {
+  /** Null where this machine lacks something that they need. */
+  async of(stage: Stage): Promise<Place | null> {
+    if (stage === 'tls' && findOnPath('openssl') === null) {
+      this.#log('  left out: certificates are made by openssl, which is not there')
+      return null
+    }
     let place = this.#places.get(stage)
     if (place === undefined) {
       place = await this.#start(stage)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chartPage, chartSvg, pointsOf } from '../../../bench/lib/chart.mjs'
-import { betweenMarks, markdownTable } from '../../../bench/lib/document.mjs'
+import { aboutText, betweenMarks, markdownTable } from '../../../bench/lib/document.mjs'
 import { allocatedBetween, type Measured, type Outcome } from '../../../bench/lib/measured.mjs'
 import { orderOf, planOf } from '../../../bench/lib/plan.mjs'
 import { quantile, quarters } from '../../../bench/lib/report.mjs'
@@ -168,6 +168,10 @@ describe('plan', () => {
     expect(planOf(args)).toMatchObject({ exitCode: 2, text: expect.stringContaining(`Cannot use: ${name}`) })
   })
 
+  it('refuses options that it does not know', () => {
+    expect(planOf(['--fast'])).toMatchObject({ exitCode: 2, text: expect.stringContaining("Unknown option '--fast'") })
+  })
+
   it('explains itself', () => {
     expect(planOf(['--help'])).toMatchObject({ exitCode: 0, text: expect.stringContaining('--quick') })
   })
@@ -205,6 +209,17 @@ describe('report', () => {
     expect(once).toContain(table)
     expect(betweenMarks(once, table)).toBe(once)
     expect(() => betweenMarks('no marks', table)).toThrow(/no place/)
+  })
+
+  it('says by which commands, and not where they wrote', () => {
+    const commands = [
+      'npm run bench -- --only get --json /a/b',
+      'npm run bench -- --json=c',
+      'npm run bench -- --json d',
+    ]
+    expect(aboutText({ machine: 'a machine', date: '2026-01-02T03:04:05Z', commands, results: {} })).toBe(
+      '2026-01-02; a machine. `npm run bench -- --only get`, `npm run bench`',
+    )
   })
 
   it('draws every client of every row, relative to the bare one', async () => {
