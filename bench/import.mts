@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import { pinned } from './lib/command-run.mjs'
+import { pinned } from './lib/pinned.mjs'
 import { figure, machine, median, spread, table } from './lib/report.mjs'
 
 const help = `npm run bench:import [-- options]
@@ -33,6 +33,8 @@ interface Measured {
   cpuMs: number
   /** What is still there after a collection. */
   heapKiB: number
+  /** Of the process, by which it has grown. */
+  rssKiB: number
   files: number
 }
 
@@ -41,16 +43,17 @@ type Measurements = Map<PackageName, Measured[]>
 const program = `
   const file = process.argv[1]
   gc()
-  const heapBefore = process.memoryUsage().heapUsed
+  const { heapUsed: heapBefore, rss: rssBefore } = process.memoryUsage()
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   require(file)
   const wallMs = performance.now() - startedAt
   const { user, system } = process.cpuUsage(cpuBefore)
+  const rssKiB = (process.memoryUsage().rss - rssBefore) / 1024
   gc()
   const heapKiB = (process.memoryUsage().heapUsed - heapBefore) / 1024
   const files = Object.keys(require.cache).length
-  console.log(JSON.stringify({ wallMs, cpuMs: (user + system) / 1000, heapKiB, files }))`
+  console.log(JSON.stringify({ wallMs, cpuMs: (user + system) / 1000, heapKiB, rssKiB, files }))`
 
 const run = promisify(execFile)
 
@@ -86,6 +89,7 @@ const quantities: Record<string, (measured: Measured) => number> = {
   'wall, ms': ({ wallMs }) => wallMs,
   'CPU, ms': ({ cpuMs }) => cpuMs,
   'heap, KiB': ({ heapKiB }) => heapKiB,
+  'resident set, KiB': ({ rssKiB }) => rssKiB,
   files: ({ files }) => files,
 }
 

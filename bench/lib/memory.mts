@@ -12,12 +12,12 @@ const collectGarbage = (globalThis as { gc?: () => void }).gc
 const roomBytes = 24 * 1024 * 1024
 
 /** The heap, and what lies outside of it: array buffers among other things. */
-function heldBytes(): number {
+export function heldBytes(): number {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
 
-function collect(): void {
+export function collect(): void {
   if (collectGarbage === undefined) throw new Error('bench: run with --expose-gc, as the npm scripts do')
   // Twice: what finalizers let go of in the first is collected in the second.
   collectGarbage()

@@ -41,11 +41,14 @@ export function spread(values: readonly number[]): string {
   return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
 }
 
-/** Rows of text as a table in Markdown. */
-export function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map(line).join('\n')
+/** Rows of text as a table in Markdown, first column to the left, the others to the right. */
+export function markdown(rows: readonly (readonly string[])[]): string {
+  const [head = []] = rows
+  const widths = head.map((_, i) => Math.max(...rows.map(row => (row[i] ?? '').length), 4))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((one, i) => (i === 0 ? one.padEnd(widths[i] as number) : one.padStart(widths[i] as number))).join(' | ')} |`
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [head, rule, ...rows.slice(1)].map(line).join('\n')
 }
 
 /** The text with the block between its marks `<!-- name -->` and `<!-- /name -->`; null where it has no such marks. */
@@ -62,4 +65,19 @@ export function writeInto(file: string, sections: readonly string[], program: st
   const text = betweenMarks(readFileSync(file, 'utf8'), 'figures', [measured, ...sections].join('\n\n').trimEnd())
   if (text === null) throw new Error(`${file} has no marks: <!-- figures --> … <!-- /figures -->`)
   writeFileSync(file, text)
+}
+
+/** The value below which the share of all values lies; between two values, in proportion. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const place = (sorted.length - 1) * share
+  const below = sorted[Math.floor(place)] as number
+  const above = sorted[Math.ceil(place)] as number
+  return below + (above - below) * (place - Math.floor(place))
+}
+
+/** The median, with the quarters below and above it; a dash for nothing. */
+export function quarters(values: readonly number[]): string {
+  if (values.length === 0) return '–'
+  return `${median(values).toFixed(2)} (${quantile(values, 0.25).toFixed(2)}–${quantile(values, 0.75).toFixed(2)})`
 }
