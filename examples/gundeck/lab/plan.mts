@@ -1,0 +1,116 @@
+// plan: what the lab is asked to do. Pure.
+
+import { parseArgs } from 'node:util'
+import { variants } from './variants/index.mjs'
+
+export const modes = ['kill', 'freeze', 'silent'] as const
+export type Mode = (typeof modes)[number]
+
+export interface Timing {
+  warmUpMs: number
+  baselineMs: number
+  outageMs: number
+  settleMs: number
+}
+
+export interface PlannedRun {
+  variant: string
+  rate: number
+}
+
+export interface Plan {
+  mode: Mode
+  runs: PlannedRun[]
+  timing: Timing
+  out: string
+  from: string | null
+  baseRequestsPerSec: number
+  census: boolean
+}
+
+export class UsageError extends Error {}
+
+/** 1x: with two recipients a push and three websockets each, some fifty messages a second. */
+export const baseRequestsPerSec = 10
+
+const long: Timing = { warmUpMs: 3000, baselineMs: 5000, outageMs: 12_000, settleMs: 7000 }
+const quick: Timing = { warmUpMs: 1500, baselineMs: 2500, outageMs: 5000, settleMs: 3000 }
+const slotwiseRates = [1, 10, 100]
+const comparedRate = 10
+
+export const help = `npm run lab [-- options]
+
+The outage lab. A Redis Cluster of six servers on 127.0.0.1, a push service (examples/gundeck) in a process of its own, two websocket servers,
+their users, and a load that never stops; then every server is stopped, and started again; twice. Ten times a second it is noted
+what the service holds: memory, sockets, waiting calls. Ends with an HTML report and, for slotwise, with verdicts.
+
+  --quick               about two and a half minutes: slotwise at 1x, 10x and 100x, ioredis and the faulty model at 10x,
+                        outages of 5 s instead of 12 s
+  --variants A,B        ${Object.keys(variants).join(', ')}
+  --rates 1x,10x        for each variant (default: 1x, 10x and 100x for slotwise, 10x for the others); 1x is ${baseRequestsPerSec} requests/s
+  --rate 10x            the same for one rate
+  --mode MODE           kill    the servers are killed (default)
+                        freeze  the servers are stopped (SIGSTOP): connections stand, nobody answers
+                        silent  their packets are dropped (nftables, in a network namespace of the lab's own; needs root)
+  --no-census           without heap censuses
+  --out FOLDER          where report.html and data.json go (default: lab-report)
+  --from data.json      makes the report of an earlier run's data again, and measures nothing
+  --help
+
+Exit status: 0 when every promise holds, 1 when one does not, 2 when the lab could not be run.
+`
+
+/** @throws UsageError */
+export function planOf(args: readonly string[]): Plan | null {
+  let values: ReturnType<typeof parse>
+  try {
+    values = parse(args)
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+  if (values.help === true) return null
+  const mode = values.mode as Mode
+  if (!modes.includes(mode)) throw new UsageError(`--mode ${mode}: not one of ${modes.join(', ')}`)
+  const isQuick = values.quick === true
+  const known = Object.keys(variants)
+  const chosen = values.variants?.split(',') ?? (isQuick ? ['slotwise', 'ioredis', 'faulty-model'] : known)
+  for (const name of chosen)
+    if (!known.includes(name)) throw new UsageError(`--variants ${name}: not one of ${known.join(', ')}`)
+  const asked = values.rates ?? values.rate
+  const rates = asked === undefined ? null : asked.split(',').map(rateOf)
+  const runs = chosen.flatMap(variant =>
+    (rates ?? (variant === 'slotwise' ? slotwiseRates : [comparedRate])).map(rate => ({ variant, rate })),
+  )
+  return {
+    mode,
+    runs,
+    timing: isQuick ? quick : long,
+    out: values.out,
+    from: values.from ?? null,
+    baseRequestsPerSec,
+    census: values['no-census'] !== true,
+  }
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      quick: { type: 'boolean' },
+      variants: { type: 'string' },
+      rates: { type: 'string' },
+      rate: { type: 'string' },
+      mode: { type: 'string', default: 'kill' },
+      'no-census': { type: 'boolean' },
+      out: { type: 'string', default: 'lab-report' },
+      from: { type: 'string' },
+    },
+  }).values
+}
+
+function rateOf(text: string): number {
+  const rate = Number(text.trim().replace(/x$/, ''))
+  if (!(rate > 0 && rate <= 1000)) throw new UsageError(`--rates ${text}: a multiple such as 10x, at most 1000x`)
+  return rate
+}
