@@ -61,6 +61,18 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          name: 'gundeck',
+          include: ['examples/gundeck/test/**/*.test.ts'],
+          globalSetup: ['examples/gundeck/test/support/global-setup.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
           name: 'compat',
           include: ['test/compat/**/*.test.ts'],
           pool: 'forks',

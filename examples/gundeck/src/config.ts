@@ -40,8 +40,8 @@ const file = z.object({
     }),
   ),
   logLevel: withDefault(z.enum(['Trace', 'Debug', 'Info', 'Warn', 'Error', 'Fatal']), 'Info'),
-  rabbitmq: z.unknown(),
-  cellsEventQueue: z.unknown(),
+  rabbitmq: z.unknown().optional(),
+  cellsEventQueue: z.unknown().optional(),
   /** Not in the original, which has no bounds here. */
   limits: section(
     z.object({

@@ -99,7 +99,7 @@ export function createGundeck(parts: GundeckParts): Gundeck {
     onFailure(error, request) {
       // A caller who has gone is nobody's failure.
       if (error instanceof RedisUnavailableError) {
-        if (!request.signal.aborted)
+        if (!request.raw.socket.destroyed)
           limited.say('warn', { 'redis.errMsg': error.message }, 'Redis error; not retrying.')
       } else request.log.error({ err: error, message: error.message }, 'IO Exception occurred')
     },

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { promisify } from 'node:util'
 import { createGunzip, gzip } from 'node:zlib'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { Histogram } from 'prom-client'
 import type { z } from 'zod'
@@ -24,9 +24,8 @@ export interface AppOptions {
 export function createApp({ log, duration, maxRequestBytes, onFailure }: AppOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     requestIdHeader: 'request-id',
-    requestIdLogLabel: 'request',
     genReqId: () => randomUUID(),
     bodyLimit: maxRequestBytes,
     routerOptions: { maxParamLength: 4096 },
@@ -118,6 +117,18 @@ export function readBody<Schema extends z.ZodType>(request: FastifyRequest, sche
     throw new RequestError(400, 'Error in $: the body is not JSON')
   }
   return read(schema, body)
+}
+
+/**
+ * Aborted when the caller goes before he has his reply. Not Fastify's own signal: with Node 20 that is aborted as soon as the body of the
+ * request has been read.
+ */
+export function callerSignal({ raw }: FastifyReply): AbortSignal {
+  const caller = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) caller.abort(new Error('the caller has gone'))
+  })
+  return caller.signal
 }
 
 export function requireJson(request: FastifyRequest): void {

@@ -1,6 +1,6 @@
 // Routes: the endpoints of the service.
 
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Config } from '../config.js'
 import type { Metrics } from '../metrics.js'
@@ -14,7 +14,7 @@ import type { CallBounds } from '../redis/port.js'
 import { clientId, uuid } from '../scalars.js'
 import type { ClientDirectory } from '../stand-ins/client-directory.js'
 import type { NotificationStore } from '../stand-ins/notification-store.js'
-import { read, readBody, requireJson } from './app.js'
+import { callerSignal, read, readBody, requireJson } from './app.js'
 import { notPorted, RequestError, ServiceError } from './errors.js'
 
 export interface RouteParts {
@@ -56,26 +56,26 @@ function addObservability(app: FastifyInstance, { metrics, checkReadiness }: Rou
 
 function addPresences(app: FastifyInstance, { limits, presences, now }: RouteParts): void {
   /** A caller who has gone is waited for no longer: a registration that has not been sent by then is not made. */
-  const bounds = (request: FastifyRequest): CallBounds => ({
+  const bounds = (reply: FastifyReply): CallBounds => ({
     timeoutMs: limits.requestTimeoutMs,
-    signal: request.signal,
+    signal: callerSignal(reply),
   })
   const userParam = z.object({ user: uuid })
   const idsQuery = z.object({ ids: z.string().transform(ids => (ids === '' ? [] : ids.split(','))) })
   const ids = z.array(uuid)
 
-  app.get('/i/presences', async request => {
+  app.get('/i/presences', async (request, reply) => {
     const users = read(ids, read(idsQuery, request.query).ids)
-    const lists = await presences.listMany(users, bounds(request))
+    const lists = await presences.listMany(users, bounds(reply))
     return lists.flat().map(presenceJson)
   })
-  app.get('/i/presences/:user', async request => {
+  app.get('/i/presences/:user', async (request, reply) => {
     const { user } = read(userParam, request.params)
-    return (await presences.list(user, bounds(request))).map(presenceJson)
+    return (await presences.list(user, bounds(reply))).map(presenceJson)
   })
   app.post('/i/presences', async (request, reply) => {
     const presence: Presence = { ...readBody(request, presenceBody), createdAtMs: now(), stored: null }
-    await presences.add(presence, bounds(request))
+    await presences.add(presence, bounds(reply))
     return reply.code(201).header('location', presence.resource).send()
   })
   // For old Cannons. Presences go by being replaced, by expiry, and by the clean-up after a push.

@@ -1,7 +1,6 @@
 // NotificationStore: notifications that users fetch later. The original keeps them in Cassandra.
 
 import type { Payload, Recipient } from '../push/push.js'
-import { timeOfUuidV1 } from '../push/uuid-v1.js'
 
 export interface StoredNotification {
   id: string
@@ -29,6 +28,7 @@ interface Entry {
   /** None for all clients. */
   clients: readonly string[]
   bytes: number
+  storedAtMs: number
 }
 
 /** Objects and map entries about a row, over its payload. */
@@ -59,7 +59,7 @@ export class VolatileNotificationStore implements NotificationStore {
 
   append(notification: StoredNotification, recipients: readonly Recipient[], bytes: number): Promise<void> {
     for (const { user, clients } of recipients) {
-      const entry = { notification, user, clients, bytes: bytes + overheadBytes }
+      const entry = { notification, user, clients, bytes: bytes + overheadBytes, storedAtMs: this.#now() }
       this.#entries.add(entry)
       const own = this.#byUser.get(user)
       if (own === undefined) this.#byUser.set(user, new Set([entry]))
@@ -71,9 +71,9 @@ export class VolatileNotificationStore implements NotificationStore {
   }
 
   #evict(): void {
-    const bornAfter = this.#now() - this.#ttlMs
+    const expired = this.#now() - this.#ttlMs
     for (const entry of this.#entries) {
-      if (this.#bytes <= this.#maxBytes && (timeOfUuidV1(entry.notification.id) ?? 0) > bornAfter) return
+      if (this.#bytes <= this.#maxBytes && entry.storedAtMs > expired) return
       this.#entries.delete(entry)
       this.#bytes -= entry.bytes
       const own = this.#byUser.get(entry.user)
