@@ -15,9 +15,10 @@ export function exampleFolder(name: string): string {
  * Installs the packages of an example where that has not been done since its package.json changed, and compiles it.
  * @param folder with package.json
  * @param log takes one line of progress at a time
+ * @param project folder with the tsconfig.json of what is to be compiled, in that of the example
  * @throws Error with what npm or tsc said last
  */
-export async function prepareExample(folder: string, log: (line: string) => void): Promise<void> {
+export async function prepareExample(folder: string, log: (line: string) => void, project = '.'): Promise<void> {
   // Two programs may want it at the same time.
   const lock = join(folder, '.preparing')
   const unlock = await takeLock(lock)
@@ -27,7 +28,7 @@ export async function prepareExample(folder: string, log: (line: string) => void
       log(`installing the packages of ${folder} …`)
       await run('npm', ['install', '--no-audit', '--no-fund'], folder, log)
     }
-    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], folder, log)
+    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], folder, log)
   } finally {
     unlock()
   }

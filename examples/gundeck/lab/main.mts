@@ -52,14 +52,14 @@ async function measure(plan: Plan): Promise<ReportData> {
   const startedAt = new Date()
   const server = await findRedisServer({ install: true, log: write })
   const version = await redisServerVersion(server)
-  const perRunMs =
-    plan.timing.warmUpMs + plan.timing.baselineMs + 2 * (plan.timing.outageMs + plan.timing.settleMs) + 7000
-  write(
-    `${plan.runs.length} runs, about ${Math.ceil((plan.runs.length * perRunMs) / 60_000)} minutes. Ctrl-C ends all of it.`,
-  )
+  const { warmUpMs, baselineMs, outageMs, settleMs } = plan.timing
+  const runMs = warmUpMs + baselineMs + 2 * (outageMs + settleMs) + 11_000
+  const censusMs = warmUpMs + outageMs + settleMs + 6000
+  const totalMs = plan.runs.reduce((sum, run) => sum + runMs + (run.census ? censusMs : 0), 0)
+  write(`${plan.runs.length} runs, about ${(totalMs / 60_000).toFixed(1)} minutes. Ctrl-C ends all of it.`)
   const screen = new Screen()
   const judged: Judged[] = []
-  for (const [i, { variant, rate }] of plan.runs.entries()) {
+  for (const [i, { variant, rate, census }] of plan.runs.entries()) {
     screen.run(`${i + 1}/${plan.runs.length} ${variant} at ${rate}x`)
     // A cluster for each: none inherits what another has done to its servers.
     await using cluster = await LocalCluster.start({
@@ -76,7 +76,7 @@ async function measure(plan: Plan): Promise<ReportData> {
         rate,
         mode: plan.mode,
         timing: plan.timing,
-        census: plan.census,
+        census,
         requestsPerSec: plan.baseRequestsPerSec * rate,
         cluster,
         onPhase: name => screen.phase(name),

@@ -16,6 +16,8 @@ export interface Timing {
 export interface PlannedRun {
   variant: string
   rate: number
+  /** Followed by a heap census. */
+  census: boolean
 }
 
 export interface Plan {
@@ -25,7 +27,6 @@ export interface Plan {
   out: string
   from: string | null
   baseRequestsPerSec: number
-  census: boolean
 }
 
 export class UsageError extends Error {}
@@ -37,6 +38,7 @@ const long: Timing = { warmUpMs: 3000, baselineMs: 5000, outageMs: 12_000, settl
 const quick: Timing = { warmUpMs: 1500, baselineMs: 2500, outageMs: 5000, settleMs: 3000 }
 const slotwiseRates = [1, 10, 100]
 const comparedRate = 10
+const censusWhenQuick = ['slotwise', 'faulty-model']
 
 export const help = `npm run lab [-- options]
 
@@ -52,7 +54,7 @@ what the service holds: memory, sockets, waiting calls. Ends with an HTML report
   --mode MODE           kill    the servers are killed (default)
                         freeze  the servers are stopped (SIGSTOP): connections stand, nobody answers
                         silent  their packets are dropped (nftables, in a network namespace of the lab's own; needs root)
-  --no-census           without heap censuses
+  --no-census           without heap censuses, for which a run is done again at one rate of each variant
   --out FOLDER          where report.html and data.json go (default: lab-report)
   --from data.json      makes the report of an earlier run's data again, and measures nothing
   --help
@@ -78,9 +80,12 @@ export function planOf(args: readonly string[]): Plan | null {
     if (!known.includes(name)) throw new UsageError(`--variants ${name}: not one of ${known.join(', ')}`)
   const asked = values.rates ?? values.rate
   const rates = asked === undefined ? null : asked.split(',').map(rateOf)
-  const runs = chosen.flatMap(variant =>
-    (rates ?? (variant === 'slotwise' ? slotwiseRates : [comparedRate])).map(rate => ({ variant, rate })),
-  )
+  const runs = chosen.flatMap(variant => {
+    const all = rates ?? (variant === 'slotwise' ? slotwiseRates : [comparedRate])
+    const counted = all.includes(comparedRate) ? comparedRate : all[0]
+    const wanted = values['no-census'] !== true && (!isQuick || censusWhenQuick.includes(variant))
+    return all.map((rate): PlannedRun => ({ variant, rate, census: wanted && rate === counted }))
+  })
   return {
     mode,
     runs,
@@ -88,7 +93,6 @@ export function planOf(args: readonly string[]): Plan | null {
     out: values.out,
     from: values.from ?? null,
     baseRequestsPerSec,
-    census: values['no-census'] !== true,
   }
 }
 

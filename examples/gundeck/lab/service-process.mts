@@ -1,8 +1,9 @@
 // service-process: the process under test. The example's Gundeck on one of the clients, and what can only be told from within: heap, waiting calls, dials.
 // Started by stage.mts only.
 
+import { closeSync, openSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setFlagsFromString, writeHeapSnapshot } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString, writeHeapSnapshot } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { pino } from 'pino'
 import { resolveConfig } from '../src/config.js'
@@ -29,6 +30,17 @@ const collectGarbage = runInNewContext('gc') as () => void
 const tracker = new Tracker()
 let markers: WireMarker[] = []
 const mark = (kind: WireMarker['kind'], text: string) => markers.push({ atMs: wallMs(), kind, text })
+
+/** For a census of a process that has no descriptor left. */
+const spareDescriptors: number[] = []
+function holdSpareDescriptors(): void {
+  try {
+    while (spareDescriptors.length < 4) spareDescriptors.push(openSync('/dev/null', 'r'))
+  } catch {
+    // None is to be had.
+  }
+}
+holdSpareDescriptors()
 
 let reported = new Uint32Array(0)
 let pushesSeen = 0
@@ -103,13 +115,14 @@ function sample(opened: Opened, dials: (() => number) | null): void {
   const delay = monitorEventLoopDelay({ resolution: 10 })
   delay.enable()
   setInterval(() => {
-    const memory = process.memoryUsage()
+    // Not process.memoryUsage(): that opens a file, and there may be no descriptor left.
+    const memory = getHeapStatistics()
     report({
       kind: 'sample',
       atMs: wallMs(),
-      heapReservedBytes: memory.heapTotal,
-      heapUsedBytes: memory.heapUsed,
-      externalBytes: memory.external,
+      heapReservedBytes: memory.total_heap_size,
+      heapUsedBytes: memory.used_heap_size,
+      externalBytes: memory.external_memory,
       handles: process.getActiveResourcesInfo().length,
       eventLoopDelayMs: delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - 10),
       waitingCalls: tracker.open,
@@ -138,10 +151,12 @@ async function carryOut(order: ServiceOrder): Promise<void> {
       collectGarbage()
       await new Promise(resolve => setTimeout(resolve, 50))
       collectGarbage()
-      report({ kind: 'measured', heapUsedBytes: process.memoryUsage().heapUsed })
+      report({ kind: 'measured', heapUsedBytes: getHeapStatistics().used_heap_size })
       break
     case 'snapshot':
+      for (const fd of spareDescriptors.splice(0)) closeSync(fd)
       writeHeapSnapshot(order.path)
+      holdSpareDescriptors()
       report({ kind: 'snapshot-written' })
       break
     case 'end':

@@ -69,10 +69,17 @@ export interface StageOptions extends PlannedRun {
   onSample(line: string): void
 }
 
+/** The figures of a run; then, in processes of their own, its census: a snapshot leaves behind memory that would be taken for the service's. */
 export async function runStage(options: StageOptions): Promise<Judged> {
+  const judged = await onStage(options, stage => stage.measure())
+  if (options.census) judged.run.census = await onStage(options, stage => stage.takeCensus())
+  return judged
+}
+
+async function onStage<T>(options: StageOptions, act: (stage: Stage) => Promise<T>): Promise<T> {
   const stage = new Stage(options)
   try {
-    return await stage.run()
+    return await act(stage)
   } finally {
     await stage.end()
   }
@@ -92,7 +99,6 @@ class Stage {
   readonly #markersLeftOut: Partial<Record<MarkerKind, number>> = {}
   readonly #markerCounts: Partial<Record<MarkerKind, number>> = {}
   readonly #phases: Phase[] = []
-  readonly #census: Census[] = []
   readonly #excluded: { fromMs: number; toMs: number }[] = []
   readonly #recoveryMs: (number | null)[] = []
   #firstSuccessAt: number | null = null
@@ -101,6 +107,8 @@ class Stage {
   #loadSample: LoadSample | null = null
   #sampler: NodeJS.Timeout | null = null
   #problem: string | null = null
+  #okAt = 0
+  #serversAgree: Promise<void> = Promise.resolve()
 
   constructor(options: StageOptions) {
     this.#options = options
@@ -132,18 +140,18 @@ class Stage {
 
   #mark(kind: MarkerKind, text: string, atMs = this.#now): void {
     const count = (this.#markerCounts[kind] = (this.#markerCounts[kind] ?? 0) + 1)
-    if (count <= maxMarkersPerKind) this.#markers.push({ atMs: round(atMs), kind, text })
+    if (count <= maxMarkersPerKind) this.#markers.push({ atMs: tenths(atMs), kind, text })
     else this.#markersLeftOut[kind] = count - maxMarkersPerKind
   }
 
   async #phase(name: string, outage: boolean, during: () => Promise<void>): Promise<void> {
     this.#options.onPhase(name)
-    const phase: Phase = { name, outage, fromMs: round(this.#now), toMs: 0 }
+    const phase: Phase = { name, outage, fromMs: tenths(this.#now), toMs: 0 }
     this.#phases.push(phase)
     try {
       await during()
     } finally {
-      phase.toMs = round(this.#now)
+      phase.toMs = tenths(this.#now)
     }
     if (this.#problem !== null) throw new Error(this.#problem)
   }
@@ -160,10 +168,10 @@ class Stage {
       heapUsedBytes: fresh?.heapUsedBytes ?? null,
       externalBytes: fresh?.externalBytes ?? null,
       handles: fresh?.handles ?? null,
-      eventLoopDelayMs: fresh === null ? null : round(fresh.eventLoopDelayMs),
+      eventLoopDelayMs: fresh === null ? null : tenths(fresh.eventLoopDelayMs),
       waitingCalls: fresh?.waitingCalls ?? null,
       waitingBytes: fresh?.waitingBytes ?? null,
-      oldestWaitMs: fresh === null ? null : round(fresh.oldestWaitMs),
+      oldestWaitMs: fresh === null ? null : tenths(fresh.oldestWaitMs),
       dialsTotal: fresh?.dialsTotal ?? null,
       refreshesTotal: fresh?.refreshesTotal ?? null,
       requestsOpen: load?.open ?? null,
@@ -173,7 +181,7 @@ class Stage {
       pushesAcceptedTotal: load?.pushesAccepted ?? null,
       deliveriesTotal: this.#worldSample?.received ?? null,
     }
-    this.#atMs.push(round(this.#now))
+    this.#atMs.push(tenths(this.#now))
     for (const name of columnNames) this.#columns[name].push(row[name])
     const sockets = seen.socketsOpen + seen.socketsConnecting + seen.socketsClosing
     this.#options.onSample(
@@ -182,48 +190,39 @@ class Stage {
     )
   }
 
-  async run(): Promise<Judged> {
-    const { variant, rate, mode, timing, requestsPerSec, cluster } = this.#options
+  async measure(): Promise<Judged> {
+    const { variant, rate, mode, timing, requestsPerSec } = this.#options
     await this.#openAll()
     this.#sampler = setInterval(() => this.#sample(), sampleMs)
-    const load = (perSec: number) => {
-      this.#load.tell({ kind: 'rate', requestsPerSec: perSec })
-      this.#mark('requests', perSec === 0 ? 'requests pause' : `${perSec} requests/s from now on`)
-    }
-
-    await this.#phase('warm-up', false, async () => {
-      load(requestsPerSec)
-      await delay(timing.warmUpMs)
-      load(0)
-      await this.#drained()
-    })
+    await this.#warmUp()
     let heapBaselineBytes: number | null = null
-    await this.#phase('census', false, async () => {
+    await this.#phase('quiet', false, async () => {
       heapBaselineBytes = await this.#measureHeap()
-      await this.#takeCensus('baseline')
     })
     const socketsBaseline = this.#socketsNow()
     await this.#phase('baseline', false, async () => {
-      load(requestsPerSec)
+      this.#setLoad(requestsPerSec)
       await delay(timing.baselineMs)
     })
     for (const round of [1, 2]) {
       await this.#phase(`outage ${round}`, true, async () => {
-        await this.#stopServers(mode, cluster)
+        await this.#stopServers()
         await delay(timing.outageMs)
-        if (round === 2) await this.#takeCensus('held')
-        await this.#startServers(mode, cluster)
+        await this.#startServers()
       })
-      await this.#phase(`settling ${round}`, false, () => delay(timing.settleMs))
-      this.#recoveryMs.push(this.#firstSuccessAt === null ? null : round3(this.#firstSuccessAt - this.#okAt))
+      await this.#phase(`settling ${round}`, false, async () => {
+        await this.#serversAgree
+        await delay(timing.settleMs)
+      })
+      const first = this.#firstSuccessAt
+      this.#recoveryMs.push(first === null ? null : tenths(first - this.#okAt))
     }
     let heapAfterBytes: number | null = null
     await this.#phase('quiet', false, async () => {
-      load(0)
+      this.#setLoad(0)
       await this.#drained()
       heapAfterBytes = await this.#measureHeap()
-      await this.#takeCensus('released')
-      await delay(500)
+      await delay(5 * sampleMs)
     })
     const socketsAfter = this.#socketsNow()
     if (this.#sampler !== null) clearInterval(this.#sampler)
@@ -252,9 +251,49 @@ class Stage {
       markers: this.#markers.sort((a, b) => a.atMs - b.atMs),
       markersLeftOut: this.#markersLeftOut,
       figures: figuresOf(measured),
-      census: this.#census,
+      census: [],
     }
     return { run, heapBusyBytes: heapPeakBeforeOutage(measured) }
+  }
+
+  /** What the heap holds before an outage, at the end of one, and after it, when all is quiet again. */
+  async takeCensus(): Promise<Census[]> {
+    const { timing, requestsPerSec } = this.#options
+    await this.#openAll()
+    await this.#warmUp()
+    const census: Census[] = []
+    await this.#phase('census: baseline', false, async () => {
+      census.push(await this.#censusNow('baseline'))
+    })
+    await this.#phase('census: outage', true, async () => {
+      this.#setLoad(requestsPerSec)
+      await this.#stopServers()
+      await delay(timing.outageMs)
+      census.push(await this.#censusNow('held'))
+      await this.#startServers()
+    })
+    await this.#phase('census: released', false, async () => {
+      await this.#serversAgree
+      await delay(timing.settleMs)
+      this.#setLoad(0)
+      await this.#drained()
+      census.push(await this.#censusNow('released'))
+    })
+    return census
+  }
+
+  #setLoad(perSec: number): void {
+    this.#load.tell({ kind: 'rate', requestsPerSec: perSec })
+    this.#mark('requests', perSec === 0 ? 'requests pause' : `${perSec} requests/s from now on`)
+  }
+
+  async #warmUp(): Promise<void> {
+    await this.#phase('warm-up', false, async () => {
+      this.#setLoad(this.#options.requestsPerSec)
+      await delay(this.#options.timing.warmUpMs)
+      this.#setLoad(0)
+      await this.#drained()
+    })
   }
 
   async #openAll(): Promise<void> {
@@ -273,9 +312,8 @@ class Stage {
     await this.#load.ask({ kind: 'start', gundeckUrl, crowd, resources, maxPushes, payloadBytes }, 'ready')
   }
 
-  #okAt = 0
-
-  async #stopServers(mode: Mode, cluster: LocalCluster): Promise<void> {
+  async #stopServers(): Promise<void> {
+    const { mode, cluster } = this.#options
     if (mode === 'kill') await cluster.killAll()
     else if (mode === 'freeze') cluster.freezeAll()
     else await dropPackets([...this.#redisPorts])
@@ -283,17 +321,24 @@ class Stage {
     this.#mark('cluster', `every server is ${how[mode]}`)
   }
 
-  async #startServers(mode: Mode, cluster: LocalCluster): Promise<void> {
+  /** Until the first of them says that the cluster is ok, which is when a client could be served. */
+  async #startServers(): Promise<void> {
+    const { mode, cluster } = this.#options
     this.#firstSuccessAt = null
     this.#service.tell({ kind: 'arm' })
+    this.#mark('cluster', 'every server is started')
     if (mode === 'kill') await cluster.restartAll()
     else if (mode === 'freeze') cluster.thawAll()
     else await letPacketsPass()
-    this.#mark('cluster', 'every server is started')
     // A cluster whose clients were cut off has not noticed anything.
-    if (mode !== 'silent') await cluster.waitUntilOk(okWithinMs)
+    if (mode !== 'silent') await firstOk(cluster)
     this.#okAt = wallMs()
-    this.#mark('cluster', 'every server says cluster_state:ok')
+    this.#mark('cluster', 'the first server says cluster_state:ok')
+    this.#serversAgree = mode === 'silent' ? Promise.resolve() : cluster.waitUntilOk(okWithinMs)
+    this.#serversAgree.then(
+      () => this.#mark('cluster', 'every server says so'),
+      () => undefined,
+    )
   }
 
   async #measureHeap(): Promise<number> {
@@ -303,23 +348,16 @@ class Stage {
     return heapUsedBytes
   }
 
-  async #takeCensus(name: string): Promise<void> {
-    if (!this.#options.census) return
+  async #censusNow(name: string): Promise<Census> {
+    if (name !== 'held') await this.#measureHeap()
     const path = join(this.#folder, `${name}.heapsnapshot`)
-    const fromMs = this.#now
-    this.#mark('census', `heap census: ${name}`)
+    const atMs = tenths(this.#now)
     await this.#service.ask({ kind: 'snapshot', path }, 'snapshot-written', 120_000)
-    // What had to wait meanwhile is served first.
-    this.#excluded.push({ fromMs, toMs: this.#now + 1000 })
     const rows = await censusOf(path)
     rmSync(path)
     const rest = rows.slice(censusRows)
     const [count, bytes] = [rest.reduce((sum, row) => sum + row[1], 0), rest.reduce((sum, row) => sum + row[2], 0)]
-    this.#census.push({
-      name,
-      atMs: round(fromMs),
-      rows: [...rows.slice(0, censusRows), [`(${rest.length} others)`, count, bytes]],
-    })
+    return { name, atMs, rows: [...rows.slice(0, censusRows), [`(${rest.length} others)`, count, bytes]] }
   }
 
   /** Until nothing is open any more, or is not going to be. */
@@ -349,7 +387,13 @@ class Stage {
     const accepted = await this.#load.ask({ kind: 'report' }, 'accepted')
     const reported = await this.#service.ask({ kind: 'end' }, 'ended')
     const received = await this.#world.ask({ kind: 'report' }, 'received')
-    return pushesOf(decodeBits(accepted.bits), decodeBits(reported.reported), decodeBits(received.bits), received)
+    const { late, duplicated } = received
+    const [wanted, told, got] = [accepted.bits, reported.reported, received.bits].map(decodeBits) as [
+      Uint32Array,
+      Uint32Array,
+      Uint32Array,
+    ]
+    return pushesOf(wanted, told, got, { late, duplicated })
   }
 
   async end(): Promise<void> {
@@ -364,12 +408,20 @@ function measuredColumns(columns: Record<ColumnName, (number | null)[]>): Run['s
   return Object.fromEntries(Object.entries(columns).filter(([, column]) => column.some(value => value !== null)))
 }
 
-function round(value: number): number {
+function tenths(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-function round3(value: number): number {
-  return Math.round(value * 1000) / 1000
+async function firstOk(cluster: LocalCluster): Promise<void> {
+  const deadline = performance.now() + okWithinMs
+  while (performance.now() < deadline) {
+    const states = await Promise.all(
+      cluster.nodes.map(node => node.command('CLUSTER', 'INFO').then(String, () => 'no answer')),
+    )
+    if (states.some(state => state.includes('cluster_state:ok'))) return
+    await delay(10)
+  }
+  throw new Error(`no server said cluster_state:ok within ${okWithinMs} ms`)
 }
 
 function megabytes(bytes: number): string {
