@@ -1,7 +1,7 @@
 // ExamplePackages: installs what an example needs, and compiles it. The package itself needs none of that, so nobody has it unasked.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -28,10 +28,22 @@ export async function prepareExample(folder: string, log: (line: string) => void
       log(`installing the packages of ${folder} …`)
       await run('npm', ['install', '--no-audit', '--no-fund'], folder, log)
     }
-    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], folder, log)
+    // Left alone where it is new: somebody may be running it.
+    if (project !== '.' || isOutdated(folder)) {
+      await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project], folder, log)
+    }
   } finally {
     unlock()
   }
+}
+
+/** Whether some source is newer than the last compilation, which writes every file. */
+function isOutdated(folder: string): boolean {
+  const compiled = join(folder, 'dist/index.js')
+  if (!existsSync(compiled)) return true
+  const sources = readdirSync(join(folder, 'src'), { recursive: true, withFileTypes: true }).filter(one => one.isFile())
+  const newest = Math.max(...sources.map(one => modifiedAt(join(one.parentPath, one.name))))
+  return modifiedAt(compiled) < newest
 }
 
 function modifiedAt(path: string): number {

@@ -16,7 +16,7 @@ const help = `A push service after Wire's Gundeck, the part that uses Redis.
   --help
 
 Credentials come from the environment: REDIS_USERNAME, REDIS_PASSWORD, REDIS_ADDITIONAL_WRITE_USERNAME,
-REDIS_ADDITIONAL_WRITE_PASSWORD. SIGTERM and SIGINT end it: open requests are answered, pushes are given settings.shutdownGraceMs;
+REDIS_ADDITIONAL_WRITE_PASSWORD. SIGTERM and SIGINT end it: open requests are answered, pushes are given limits.shutdownGraceMs;
 a second signal ends it at once.
 `
 
@@ -62,8 +62,7 @@ export async function runGundeck(args: readonly string[], openRedis: OpenRedis):
     })
   }
   try {
-    const port = await gundeck.listen()
-    log.info({ host: config.host, port }, 'listening')
+    await gundeck.listen()
   } catch (error) {
     process.stderr.write(`gundeck: ${(error as Error).message}\n`)
     process.exitCode = 1

@@ -2,12 +2,16 @@
 
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { LocalCluster } from '../../../scripts/local-cluster.mjs'
 import { LocalServer } from '../../../scripts/local-server.mjs'
+import { makeTestCertificates } from '../../../scripts/local-tls.mjs'
 import { eventually } from '../../../test/support/settled.js'
 import type { Cannon } from '../src/cannon/cannon.js'
 import { answerAll, startScriptedCannon } from './support/scripted-cannon.js'
@@ -238,6 +242,38 @@ describe('Redis migration', () => {
       expect((await presences(moved, user)).map(({ resource }) => resource)).toEqual(['http://127.0.0.1:9/x'])
     } finally {
       await Promise.all([first.stop(), second.stop()])
+    }
+  })
+})
+
+describe('Redis with TLS', () => {
+  it('is known by its authority; another one, or none, is refused unless nothing is to be checked', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gundeck-tls-'))
+    const certificates = makeTestCertificates(folder)
+    const tls = { ...certificates.server, ca: certificates.ca }
+    const secure = await LocalCluster.start({
+      primaries: 3,
+      replicasPerPrimary: 0,
+      tls,
+      config: { 'tls-auth-clients': 'no' },
+    })
+    try {
+      const status = async (options: RedisAt['tls']) => {
+        const at: RedisAt = {
+          address: secure.addresses[0]!,
+          mode: 'cluster',
+          ...(options !== undefined && { tls: options }),
+        }
+        const own = await stack.gundeck({ redis: at, limits: { requestTimeoutMs: 1500 } })
+        return (await register(own, randomUUID(), 'c')).status
+      }
+      expect(await status({ tlsCa: certificates.ca })).toBe(201)
+      expect(await status({ insecureSkipVerifyTls: true })).toBe(201)
+      const refused = [status({ tlsCa: certificates.otherCa }), status({}), status(undefined)]
+      expect(await Promise.all(refused)).toEqual([503, 503, 503])
+    } finally {
+      await secure.stop()
+      rmSync(folder, { recursive: true })
     }
   })
 })

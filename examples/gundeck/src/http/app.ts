@@ -12,6 +12,8 @@ import { RequestError, ServiceError, serviceErrorOf } from './errors.js'
 
 const compress = promisify(gzip)
 const compressFromBytes = 1024
+/** For a caller to send his request. */
+const receiveTimeoutMs = 30_000
 
 export interface AppOptions {
   log: Logger
@@ -28,6 +30,7 @@ export function createApp({ log, duration, maxRequestBytes, onFailure }: AppOpti
     requestIdHeader: 'request-id',
     genReqId: () => randomUUID(),
     bodyLimit: maxRequestBytes,
+    requestTimeout: receiveTimeoutMs,
     routerOptions: { maxParamLength: 4096 },
   }) as unknown as FastifyInstance
 
@@ -42,7 +45,13 @@ export function createApp({ log, duration, maxRequestBytes, onFailure }: AppOpti
     })
     return plain
   })
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
   app.addHook('onSend', async (request, reply, payload) => {
+    // Or the end of the server would wait until the caller no longer keeps the connection.
+    if (closing) reply.header('connection', 'close')
     const accepts = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
     if (!accepts || typeof payload !== 'string' || payload.length < compressFromBytes) return payload
     reply.header('content-encoding', 'gzip').removeHeader('content-length')

@@ -55,6 +55,8 @@ export interface PortInspection {
   inFlight: number | null
   /** Open sockets. */
   sockets: number | null
+  /** Why a server is not connected, if one is not. */
+  lastError?: string | null
 }
 
 export interface RedisPort {

@@ -147,7 +147,14 @@ class SlotwisePort implements RedisPort {
 
   inspect(): PortInspection {
     const { state, queued, queuedBytes, inFlight, sockets } = this.#client.inspect()
-    return { ready: state === 'ready', waiting: queued, waitingBytes: queuedBytes, inFlight, sockets: sockets.total }
+    return {
+      ready: state === 'ready',
+      waiting: queued,
+      waitingBytes: queuedBytes,
+      inFlight,
+      sockets: sockets.total,
+      lastError: this.#client.nodes().find(node => node.lastError !== null)?.lastError ?? null,
+    }
   }
 
   close(): Promise<void> {

@@ -5,35 +5,47 @@ import type { Logger } from 'pino'
 import type { RedisPort } from './port.js'
 
 const intervalMs = 500
+/** Between two lines about a Redis that stays away. */
+const reminderMs = 30_000
+
+interface Watched {
+  readonly name: string
+  readonly port: RedisPort
+  ready: boolean
+  sinceMs: number
+  saidAtMs: number
+}
 
 export class RedisWatch {
-  readonly #ports: Record<string, RedisPort>
+  readonly #watched: Watched[]
   readonly #log: Logger
-  readonly #ready = new Map<string, { ready: boolean; since: number }>()
   #timer: NodeJS.Timeout | null = null
 
   constructor(ports: Record<string, RedisPort>, log: Logger) {
-    this.#ports = ports
+    this.#watched = Object.entries(ports).map(([name, port]) => ({ name, port, ready: false, sinceMs: 0, saidAtMs: 0 }))
     this.#log = log
   }
 
   start(): void {
-    for (const name of Object.keys(this.#ports)) {
-      this.#log.info(`starting connection to ${name}...`)
-      this.#ready.set(name, { ready: false, since: performance.now() })
+    for (const watched of this.#watched) {
+      this.#log.info(`starting connection to ${watched.name}...`)
+      watched.sinceMs = watched.saidAtMs = performance.now()
     }
-    this.#timer = setInterval(() => this.#look(), intervalMs)
+    this.#timer = setInterval(() => {
+      for (const watched of this.#watched) this.#look(watched, performance.now())
+    }, intervalMs)
   }
 
-  #look(): void {
-    for (const [name, port] of Object.entries(this.#ports)) {
-      const { ready, waiting } = port.inspect()
-      const before = this.#ready.get(name)
-      if (before === undefined || before.ready === ready) continue
-      const seconds = Math.round((performance.now() - before.since) / 1000)
-      this.#ready.set(name, { ready, since: performance.now() })
-      if (ready) this.#log.info({ afterSeconds: seconds }, `Established connection to ${name}.`)
-      else this.#log.error({ waiting }, `Lost connection to ${name}; reconnecting.`)
+  #look(watched: Watched, nowMs: number): void {
+    const { ready, waiting, lastError } = watched.port.inspect()
+    const seconds = Math.round((nowMs - watched.sinceMs) / 1000)
+    if (ready !== watched.ready) {
+      Object.assign(watched, { ready, sinceMs: nowMs, saidAtMs: nowMs })
+      if (ready) this.#log.info({ afterSeconds: seconds }, `Established connection to ${watched.name}.`)
+      else this.#log.error({ waiting, error: lastError }, `Lost connection to ${watched.name}; reconnecting.`)
+    } else if (!ready && nowMs - watched.saidAtMs >= reminderMs) {
+      watched.saidAtMs = nowMs
+      this.#log.error({ forSeconds: seconds, waiting, error: lastError }, `No connection to ${watched.name}.`)
     }
   }
 

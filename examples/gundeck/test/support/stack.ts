@@ -18,6 +18,7 @@ import { openSlotwise } from '../../src/redis/slotwise.js'
 export interface RedisAt {
   address: string
   mode: 'master' | 'cluster'
+  tls?: { tlsCa?: string; insecureSkipVerifyTls?: boolean }
 }
 
 export interface StartOptions extends Partial<Omit<GundeckParts, 'config' | 'redis' | 'additionalRedis' | 'log'>> {
@@ -28,7 +29,7 @@ export interface StartOptions extends Partial<Omit<GundeckParts, 'config' | 'red
   env?: NodeJS.ProcessEnv
 }
 
-/** A service under test, and what it logged at Warn and above. */
+/** A service under test, and what it logged at Info and above. */
 export interface Running {
   readonly url: string
   readonly service: Gundeck
@@ -48,9 +49,10 @@ export interface PresenceJson {
 
 const warn = 40
 
-function redisYaml({ address, mode }: RedisAt) {
+function redisYaml({ address, mode, tls }: RedisAt) {
   const [host, port] = address.split(':')
-  return { host, port: Number(port), connectionMode: mode, enableTls: false, insecureSkipVerifyTls: false }
+  const plain = { enableTls: tls !== undefined, insecureSkipVerifyTls: false }
+  return { host, port: Number(port), connectionMode: mode, ...plain, ...tls }
 }
 
 export async function startGundeck(options: StartOptions): Promise<Running> {
@@ -70,7 +72,7 @@ export async function startGundeck(options: StartOptions): Promise<Running> {
   const additionalRedis =
     config.redisAdditionalWrite === null ? null : openSlotwise(config.redisAdditionalWrite, bounds)
   const logged: Running['logged'] = []
-  const log = pino({ level: 'warn' }, { write: line => logged.push(JSON.parse(line)) })
+  const log = pino({ level: 'info' }, { write: line => logged.push(JSON.parse(line)) })
   const service = createGundeck({ ...parts, config, redis, additionalRedis, log })
   const port = await service.listen()
   return {
