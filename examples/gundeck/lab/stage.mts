@@ -90,7 +90,7 @@ class Stage {
   readonly #service: Child<ServiceOrder, ServiceReport>
   readonly #world: Child<WorldOrder, WorldReport>
   readonly #load: Child<LoadOrder, LoadReport>
-  readonly #folder = mkdtempSync(join(tmpdir(), 'slotwise-lab-'))
+  readonly #folder = temporaryFolder()
   readonly #redisPorts: ReadonlySet<number>
   readonly #startedAt = wallMs()
   readonly #atMs: number[] = []
@@ -401,6 +401,17 @@ class Stage {
     await Promise.all([this.#service.kill(), this.#world.kill(), this.#load.kill()])
     rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+const folders = new Set<string>()
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'slotwise-lab-'))
+  folders.add(folder)
+  return folder
 }
 
 /** Without the columns that this client does not tell. */
