@@ -131,7 +131,7 @@ export interface Figures {
   waitingPeakBytes: number | null
   /** For each outage. */
   dialsPerSec: (number | null)[]
-  /** From the moment in which every server says that the cluster is ok to the first success, for each outage; negative: before that moment. */
+  /** From the moment in which a server that can serve says that the cluster is ok to the first success, for each outage. */
   recoveryMs: (number | null)[]
   requests: { sent: number; ok: number; refused: number; failed: number } | null
   pushes: Pushes | null

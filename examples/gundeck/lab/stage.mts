@@ -321,7 +321,7 @@ class Stage {
     this.#mark('cluster', `every server is ${how[mode]}`)
   }
 
-  /** Until the first of them says that the cluster is ok, which is when a client could be served. */
+  /** Until the first primary says that the cluster is ok, which is when a client could be served. */
   async #startServers(): Promise<void> {
     const { mode, cluster } = this.#options
     this.#firstSuccessAt = null
@@ -333,10 +333,10 @@ class Stage {
     // A cluster whose clients were cut off has not noticed anything.
     if (mode !== 'silent') await firstOk(cluster)
     this.#okAt = wallMs()
-    this.#mark('cluster', 'the first server says cluster_state:ok')
+    this.#mark('cluster', 'the first primary says cluster_state:ok')
     this.#serversAgree = mode === 'silent' ? Promise.resolve() : cluster.waitUntilOk(okWithinMs)
     this.#serversAgree.then(
-      () => this.#mark('cluster', 'every server says so'),
+      () => this.#mark('cluster', 'every server says cluster_state:ok'),
       () => undefined,
     )
   }
@@ -423,16 +423,28 @@ function tenths(value: number): number {
   return Math.round(value * 10) / 10
 }
 
+/**
+ * Until a primary that owns slots says that the cluster is ok. Replicas say so earlier: a primary that has just started refuses everything for two
+ * more seconds. Source: Redis, cluster.c, CLUSTER_WRITABLE_DELAY
+ */
 async function firstOk(cluster: LocalCluster): Promise<void> {
   const deadline = performance.now() + okWithinMs
-  while (performance.now() < deadline) {
-    const states = await Promise.all(
-      cluster.nodes.map(node => node.command('CLUSTER', 'INFO').then(String, () => 'no answer')),
-    )
-    if (states.some(state => state.includes('cluster_state:ok'))) return
-    await delay(10)
+  const serves = async (node: LocalCluster['nodes'][number]) => {
+    try {
+      const [[role], info] = await Promise.all([
+        node.command('ROLE') as Promise<[string]>,
+        node.command('CLUSTER', 'INFO') as Promise<string>,
+      ])
+      return role === 'master' && info.includes('cluster_state:ok')
+    } catch {
+      return false
+    }
   }
-  throw new Error(`no server said cluster_state:ok within ${okWithinMs} ms`)
+  while (performance.now() < deadline) {
+    if ((await Promise.all(cluster.nodes.map(serves))).includes(true)) return
+    await delay(5)
+  }
+  throw new Error(`no primary said cluster_state:ok within ${okWithinMs} ms`)
 }
 
 function megabytes(bytes: number): string {

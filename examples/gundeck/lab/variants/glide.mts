@@ -7,8 +7,8 @@ import type { Variant } from './index.mjs'
 export const onGlide: Variant['open'] = async (addresses, limits, tracker) => {
   const client = await GlideClusterClient.createClient({
     addresses: addresses.map(hostAndPort),
-    // Its own default is 250 ms; the service's callers wait as long as with every other client.
-    requestTimeout: limits.requestTimeoutMs,
+    // Its own default is 250 ms. The service's deadlines are those of the calls, as with every other client.
+    requestTimeout: limits.backgroundTimeoutMs,
   })
   const port = portOn(
     {

@@ -38,7 +38,8 @@ export const variants: Record<string, Variant> = {
     open: async (...args) => (await import('./node-redis.mjs')).onNodeRedis(...args),
   },
   glide: {
-    about: 'Valkey GLIDE 2: the connections belong to a native library, whose heap shows as “other resident”.',
+    about:
+      'Valkey GLIDE 2: the connections belong to a native library, whose memory shows as “other resident”. Its requestTimeout is that of the service’s pushes, 30 s.',
     dialsUnseen: true,
     open: async (...args) => (await import('./glide.mjs')).onGlide(...args),
   },
