@@ -216,8 +216,10 @@ describe('Push', () => {
 
 describe('Redis migration', () => {
   it('redis migration should work', async () => {
+    // Those that the README names.
+    const rights = '+eval +hset +expire +hget +hdel +hgetall +exists +ping +client|setname'
     const first = await LocalServer.start({ requirepass: 'old' })
-    const second = await LocalServer.start({ users: { mover: 'on >new ~* &* +@all', default: 'off' } })
+    const second = await LocalServer.start({ users: { mover: `on >new ~user:* -@all ${rights}`, default: 'off' } })
     try {
       const user = randomUUID()
       const oldAt: RedisAt = { address: first.address, mode: 'master' }
@@ -240,6 +242,9 @@ describe('Redis migration', () => {
         env: { REDIS_USERNAME: 'mover', REDIS_PASSWORD: 'new' },
       })
       expect((await presences(moved, user)).map(({ resource }) => resource)).toEqual(['http://127.0.0.1:9/x'])
+      expect((await register(moved, user, 'c2')).status).toBe(201)
+      expect((await call(moved, 'GET', '/i/ready')).status).toBe(200)
+      await eventually(() => expect(moved.redis.inspect().ready).toBe(true))
     } finally {
       await Promise.all([first.stop(), second.stop()])
     }
