@@ -44,7 +44,6 @@ const staleAfterMs = 350
 const maxMarkersPerKind = 400
 const censusRows = 150
 const okWithinMs = 30_000
-const drainLimitMs = 12_000
 const maxPushes = 200_000
 
 export const crowd: Crowd = { users: 40, socketsPerUser: 3, recipients: 2 }
@@ -362,7 +361,7 @@ class Stage {
 
   /** Until nothing is open any more, or is not going to be. */
   async #drained(): Promise<void> {
-    const deadline = performance.now() + drainLimitMs
+    const deadline = performance.now() + this.#options.timing.drainLimitMs
     await delay(3 * sampleMs)
     while (performance.now() < deadline) {
       const idle = this.#serviceSample?.waitingCalls === 0 && this.#serviceSample.background === 0

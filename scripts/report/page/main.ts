@@ -36,7 +36,7 @@ function header(): HTMLElement {
     {},
     element('div', { class: 'top' }, element('h1', {}, data.title), themeButton()),
     element('p', { class: 'soft' }, `${new Date(data.startedAt).toLocaleString('en-GB')} · ${data.machine}`),
-    element('p', { class: `banner ${broken === 0 ? 'good' : 'bad'}` }, verdict),
+    ...(all === 0 ? [] : [element('p', { class: `banner ${broken === 0 ? 'good' : 'bad'}` }, verdict)]),
     element('p', {}, data.summary),
   )
 }
@@ -307,7 +307,7 @@ function footer(): HTMLElement {
 
 page.append(
   header(),
-  section('Promises', verdictTable()),
+  ...(data.verdicts.length === 0 ? [] : [section('Promises', verdictTable())]),
   section(
     'Side by side',
     controls(),
