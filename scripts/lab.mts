@@ -2,16 +2,16 @@
 
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { exampleFolder, prepareExample } from './example-packages.mjs'
+import { exampleFolder, labProject, prepareExample } from './example-packages.mjs'
 
 const folder = exampleFolder('gundeck')
 try {
-  await prepareExample(folder, line => process.stdout.write(`${line}\n`), 'lab')
+  await prepareExample(folder, line => process.stdout.write(`${line}\n`), labProject)
 } catch (error) {
   process.stderr.write(`lab: ${(error as Error).message}\n`)
   process.exit(2)
 }
-const program = join(folder, 'dist/lab/examples/gundeck/lab/main.mjs')
+const program = join(folder, labProject.compiled)
 const child = spawn(process.execPath, [program, ...process.argv.slice(2)], { stdio: 'inherit' })
 // Ctrl-C reaches both; the lab ends its servers, and then this ends.
 process.on('SIGINT', () => undefined)

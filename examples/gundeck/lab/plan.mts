@@ -56,6 +56,7 @@ what the service holds: memory, sockets, waiting calls. Ends with an HTML report
   --mode MODE           kill    the servers are killed (default)
                         freeze  the servers are stopped (SIGSTOP): connections stand, nobody answers
                         silent  their packets are dropped (nftables, in a network namespace of the lab's own; needs root)
+  --outage SECONDS      how long the servers are away
   --no-census           without heap censuses, for which a run is done again at one rate of each variant
   --out FOLDER          where report.html and data.json go (default: lab-report)
   --from data.json      makes the report of an earlier run's data again, and measures nothing
@@ -91,7 +92,10 @@ export function planOf(args: readonly string[]): Plan | null {
   return {
     mode,
     runs,
-    timing: isQuick ? quick : long,
+    timing: {
+      ...(isQuick ? quick : long),
+      ...(values.outage !== undefined && { outageMs: outageMsOf(values.outage) }),
+    },
     out: values.out,
     from: values.from ?? null,
     baseRequestsPerSec,
@@ -109,10 +113,17 @@ function parse(args: readonly string[]) {
       rate: { type: 'string' },
       mode: { type: 'string', default: 'kill' },
       'no-census': { type: 'boolean' },
+      outage: { type: 'string' },
       out: { type: 'string', default: 'lab-report' },
       from: { type: 'string' },
     },
   }).values
+}
+
+function outageMsOf(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds >= 1 && seconds <= 600)) throw new UsageError(`--outage ${text}: seconds, from 1 to 600`)
+  return seconds * 1000
 }
 
 function rateOf(text: string): number {
