@@ -7,6 +7,7 @@ import { LocalCluster } from '../../../scripts/local-cluster.mjs'
 import { findRedisServer, redisServerVersion } from '../../../scripts/redis-server.mjs'
 import { writeReport } from '../../../scripts/report/render.mjs'
 import { checkReportData, type ReportData, reportFormat } from '../../../scripts/report/shape.mjs'
+import { BlackHoles } from './black-holes.mjs'
 import { insideNamespace, raiseLoopback, runInNamespace } from './network.mjs'
 import { help, type Plan, planOf, UsageError } from './plan.mjs'
 import { Screen } from './screen.mjs'
@@ -30,8 +31,11 @@ async function main(): Promise<number> {
     return finish(data, out)
   }
   if (plan.mode === 'silent') {
-    if (!insideNamespace()) return runInNamespace(write)
-    await raiseLoopback()
+    if (insideNamespace()) await raiseLoopback()
+    else {
+      const status = await runInNamespace(write)
+      if (status !== null) return status
+    }
   }
   return finish(await measure(plan), out)
 }
@@ -72,6 +76,7 @@ async function measure(plan: Plan): Promise<ReportData> {
       // Each write reaches the operating system before it is acknowledged, so a killed server has lost none.
       config: { appendfsync: 'no' },
     })
+    const holes = plan.mode === 'silent' && !insideNamespace() ? await BlackHoles.before(cluster) : null
     judged.push(
       await runStage({
         variant,
@@ -81,15 +86,21 @@ async function measure(plan: Plan): Promise<ReportData> {
         census,
         requestsPerSec: plan.baseRequestsPerSec * rate,
         cluster,
+        holes,
         onPhase: name => screen.phase(name),
         onSample: line => screen.sample(line),
       }),
     )
+    holes?.close()
     screen.note(summary(judged.at(-1) as Judged))
   }
   screen.end()
   const bounds = { queuedBytes: limits.maxQueuedBytes, backgroundBytes: limits.maxBackgroundPushBytes }
-  const how = { kill: 'killed', freeze: 'frozen (SIGSTOP)', silent: 'cut off by dropping their packets' }[plan.mode]
+  const how = {
+    kill: 'killed',
+    freeze: 'frozen (SIGSTOP)',
+    silent: `cut off: ${insideNamespace() ? 'their packets are dropped' : 'proxies before them swallow everything'}`,
+  }[plan.mode]
   return {
     format: reportFormat,
     title: 'A push service while its Redis Cluster is away',

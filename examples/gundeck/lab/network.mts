@@ -18,18 +18,19 @@ async function find(name: string, debianPackage: string, log: (line: string) => 
 }
 
 /**
- * Runs this program again in a new namespace; resolves with its exit status.
- * @throws Error when that is not possible here
+ * Runs this program again in a new namespace.
+ * @returns its exit status; null where there can be none, which has been logged
  */
-export async function runInNamespace(log: (line: string) => void): Promise<number> {
-  await find('nft', 'nftables', log)
-  await find('ip', 'iproute2', log)
+export async function runInNamespace(log: (line: string) => void): Promise<number | null> {
   const root = process.getuid?.() === 0
   const flags = ['--net', ...(root ? [] : ['--map-root-user'])]
   try {
-    await run('unshare', [...flags, 'ip', 'link', 'set', 'lo', 'up'])
+    const nft = await find('nft', 'nftables', log)
+    const ip = await find('ip', 'iproute2', log)
+    await run('unshare', [...flags, 'sh', '-c', `${ip} link set lo up && ${nft} list ruleset`])
   } catch (error) {
-    throw new Error(`--mode silent cannot be had here: no network namespace (${(error as Error).message.trim()})`)
+    log(`No network namespace here (${(error as Error).message.trim().split('\n').at(-1)}): proxies swallow instead.`)
+    return null
   }
   const child = spawn('unshare', [...flags, process.execPath, ...process.argv.slice(1)], {
     stdio: 'inherit',

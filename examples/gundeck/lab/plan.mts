@@ -55,7 +55,8 @@ what the service holds: memory, sockets, waiting calls. Ends with an HTML report
   --rate 10x            the same for one rate
   --mode MODE           kill    the servers are killed (default)
                         freeze  the servers are stopped (SIGSTOP): connections stand, nobody answers
-                        silent  their packets are dropped (nftables, in a network namespace of the lab's own; needs root)
+                        silent  their packets are dropped (nftables, in a network namespace of the lab's own;
+                                where that may not be, proxies swallow everything)
   --outage SECONDS      how long the servers are away
   --no-census           without heap censuses, for which a run is done again at one rate of each variant
   --out FOLDER          where report.html and data.json go (default: lab-report)

@@ -15,6 +15,7 @@ import {
   type Phase,
   type Run,
 } from '../../../scripts/report/shape.mjs'
+import type { BlackHoles } from './black-holes.mjs'
 import { Child } from './child.mjs'
 import { figuresOf, heapPeakBeforeOutage, type Measured, pushesOf } from './figures.mjs'
 import { censusOf } from './heap-snapshot.mjs'
@@ -63,6 +64,8 @@ export interface StageOptions extends PlannedRun {
   requestsPerSec: number
   census: boolean
   cluster: LocalCluster
+  /** What cuts the servers off where packets cannot be dropped; their ports are those that clients know. */
+  holes: BlackHoles | null
   /** Told of each phase, and ten times a second of how it goes. */
   onPhase(name: string): void
   onSample(line: string): void
@@ -111,7 +114,7 @@ class Stage {
 
   constructor(options: StageOptions) {
     this.#options = options
-    this.#redisPorts = new Set(options.cluster.nodes.map(node => node.port))
+    this.#redisPorts = new Set(options.holes?.ports ?? options.cluster.nodes.map(node => node.port))
     this.#columns = Object.fromEntries(columnNames.map(name => [name, []])) as never
     this.#service = new Child('the service', './service-process.mjs', report => this.#onService(report))
     this.#world = new Child('the Cannons', './world-process.mjs', report => {
@@ -296,10 +299,16 @@ class Stage {
   }
 
   async #openAll(): Promise<void> {
-    const { variant, cluster } = this.#options
+    const { variant } = this.#options
     this.#options.onPhase('starting')
     const { port } = await this.#service.ask(
-      { kind: 'start', variant, redisAddresses: cluster.addresses, maxPushes, limits },
+      {
+        kind: 'start',
+        variant,
+        redisAddresses: [...this.#redisPorts].map(port => `127.0.0.1:${port}`),
+        maxPushes,
+        limits,
+      },
       'ready',
     )
     const gundeckUrl = `http://127.0.0.1:${port}`
@@ -312,22 +321,24 @@ class Stage {
   }
 
   async #stopServers(): Promise<void> {
-    const { mode, cluster } = this.#options
+    const { mode, cluster, holes } = this.#options
     if (mode === 'kill') await cluster.killAll()
     else if (mode === 'freeze') cluster.freezeAll()
+    else if (holes !== null) holes.swallow()
     else await dropPackets([...this.#redisPorts])
-    const how = { kill: 'killed', freeze: 'frozen', silent: 'cut off: packets are dropped' }
+    const how = { kill: 'killed', freeze: 'frozen', silent: 'cut off: nothing passes' }
     this.#mark('cluster', `every server is ${how[mode]}`)
   }
 
   /** Until the first primary says that the cluster is ok, which is when a client could be served. */
   async #startServers(): Promise<void> {
-    const { mode, cluster } = this.#options
+    const { mode, cluster, holes } = this.#options
     this.#firstSuccessAt = null
     this.#service.tell({ kind: 'arm' })
     this.#mark('cluster', 'every server is started')
     if (mode === 'kill') await cluster.restartAll()
     else if (mode === 'freeze') cluster.thawAll()
+    else if (holes !== null) holes.pass()
     else await letPacketsPass()
     // A cluster whose clients were cut off has not noticed anything.
     if (mode !== 'silent') await firstOk(cluster)
