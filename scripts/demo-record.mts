@@ -24,6 +24,7 @@ const columns: Partial<Record<ColumnName, (sample: Sample) => number>> = {
 
 const unknown: Figures = {
   heapBaselineBytes: null,
+  heapHeldBytes: null,
   heapPeakBytes: null,
   heapAfterBytes: null,
   residentBaselineBytes: null,

@@ -28,7 +28,7 @@ function row({ variant, rate, figures }: Run): string[] {
   return [
     variant,
     `${rate}x`,
-    [figures.heapBaselineBytes, figures.heapPeakBytes, figures.heapAfterBytes].map(megabytes).join(' / '),
+    [figures.heapBaselineBytes, figures.heapHeldBytes, figures.heapAfterBytes].map(megabytes).join(' / '),
     [figures.residentBaselineBytes, figures.residentPeakBytes, figures.residentAfterBytes].map(megabytes).join(' / '),
     [figures.socketsBaseline, figures.socketsPeak, figures.socketsAfter].join(' / '),
     numbers(figures.dialsPerSec, 1),
@@ -64,8 +64,8 @@ function figures(data: ReportData): string {
   return [
     firstMark,
     '## One run',
-    `\`${data.command}\` on ${data.startedAt.slice(0, 10)}: ${data.machine}. Heap, resident memory and sockets to Redis: before / at the most / after two ` +
-      `outages of ${data.settings.outage}. Two figures: first / second outage. ${verdicts}`,
+    `\`${data.command}\` on ${data.startedAt.slice(0, 10)}: ${data.machine}. Outages of ${data.settings.outage}. Heap, after garbage collection: before / at the end of ` +
+      `an outage / after both. Resident memory and sockets to Redis: before / at the most / after both. Two figures: first / second outage. ${verdicts}`,
     markdown(columns, data.runs.map(row)),
     '![Resident memory of the service on each client through two outages](outage/overview.png)',
     'slotwise: memory, sockets and waiting calls; shaded is the time without servers, lines are what happened.',

@@ -119,6 +119,9 @@ export interface Marker {
 /** What the tables show; null where it was not measured, or never happened. */
 export interface Figures {
   heapBaselineBytes: number | null
+  /** After garbage collection, at the end of an outage: what is held because of it. The greatest of all outages. */
+  heapHeldBytes: number | null
+  /** In use in any sample, garbage included. */
   heapPeakBytes: number | null
   heapAfterBytes: number | null
   residentBaselineBytes: number | null

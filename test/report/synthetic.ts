@@ -97,6 +97,7 @@ function run(variant: string, rate: number, leaks: boolean): Run {
     markersLeftOut: leaks ? { dial: 1234 } : {},
     figures: {
       heapBaselineBytes: 14 * megabyte,
+      heapHeldBytes: (leaks ? 14 + 20 * rate : 15) * megabyte,
       heapPeakBytes: (leaks ? 14 + 24 * rate : 16) * megabyte,
       heapAfterBytes: (leaks ? 14 + 12 * rate : 14) * megabyte,
       residentBaselineBytes: 70 * megabyte,

@@ -11,6 +11,7 @@ export interface Measured {
   /** Stretches in which the process stood still to be looked at: what was read there counts for nothing. */
   excluded: readonly { fromMs: number; toMs: number }[]
   heapBaselineBytes: number | null
+  heapHeldBytes: number | null
   heapAfterBytes: number | null
   socketsBaseline: number | null
   socketsAfter: number | null
@@ -27,6 +28,7 @@ export function figuresOf(measured: Measured): Figures {
   const peak = (name: ColumnName) => greatest(values(measured, name, () => true))
   return {
     heapBaselineBytes: measured.heapBaselineBytes,
+    heapHeldBytes: measured.heapHeldBytes,
     heapPeakBytes: peak('heapUsedBytes'),
     heapAfterBytes: measured.heapAfterBytes,
     residentBaselineBytes: median(values(measured, 'residentBytes', within(baseline))),
@@ -42,12 +44,6 @@ export function figuresOf(measured: Measured): Figures {
     requests: measured.requests,
     pushes: measured.pushes,
   }
-}
-
-/** The greatest heap in use while the servers were there, before the first outage: garbage included, as in any sample. */
-export function heapPeakBeforeOutage(measured: Measured): number | null {
-  const firstOutage = measured.phases.find(phase => phase.outage)
-  return greatest(values(measured, 'heapUsedBytes', at => firstOutage === undefined || at < firstOutage.fromMs))
 }
 
 function within(phase: Phase | undefined): (atMs: number) => boolean {

@@ -6,13 +6,13 @@ import { join, resolve } from 'node:path'
 import { LocalCluster } from '../../../scripts/local-cluster.mjs'
 import { findRedisServer, redisServerVersion } from '../../../scripts/redis-server.mjs'
 import { writeReport } from '../../../scripts/report/render.mjs'
-import { checkReportData, type ReportData, reportFormat } from '../../../scripts/report/shape.mjs'
+import { checkReportData, type ReportData, type Run, reportFormat } from '../../../scripts/report/shape.mjs'
 import { BlackHoles } from './black-holes.mjs'
 import { insideNamespace, raiseLoopback, runInNamespace } from './network.mjs'
 import { help, type Plan, planOf, UsageError } from './plan.mjs'
 import { Screen } from './screen.mjs'
 import { crowd, lateAfterMs, limits, payloadBytes, runStage } from './stage.mjs'
-import { type Judged, verdictsOf } from './verdicts.mjs'
+import { verdictsOf } from './verdicts.mjs'
 
 const write = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -27,8 +27,7 @@ async function main(): Promise<number> {
   }
   const out = resolve(userFolder, plan.out)
   if (plan.from !== null) {
-    const data = checkReportData(JSON.parse(readFileSync(resolve(userFolder, plan.from), 'utf8')))
-    return finish(data, out)
+    return finish(joined(plan.from.map(file => readData(resolve(userFolder, file)))), out)
   }
   if (plan.mode === 'silent') {
     if (insideNamespace()) await raiseLoopback()
@@ -38,6 +37,22 @@ async function main(): Promise<number> {
     }
   }
   return finish(await measure(plan), out)
+}
+
+function readData(path: string): ReportData {
+  return checkReportData(JSON.parse(readFileSync(path, 'utf8')))
+}
+
+/** The runs of several files in one report, under the first one's heading. */
+function joined(all: readonly ReportData[]): ReportData {
+  const runs = all.flatMap(data => data.runs)
+  if (new Set(runs.map(run => run.id)).size < runs.length) throw new Error('--from: the files have a run in common')
+  return {
+    ...(all[0] as ReportData),
+    command: all.map(data => data.command).join('; '),
+    runs,
+    verdicts: all.flatMap(data => data.verdicts),
+  }
 }
 
 async function finish(data: ReportData, out: string): Promise<number> {
@@ -64,7 +79,7 @@ async function measure(plan: Plan): Promise<ReportData> {
   const totalMs = plan.runs.reduce((sum, run) => sum + runMs + (run.census ? censusMs : 0), 0)
   write(`${plan.runs.length} runs, about ${(totalMs / 60_000).toFixed(1)} minutes. Ctrl-C ends all of it.`)
   const screen = new Screen()
-  const judged: Judged[] = []
+  const runs: Run[] = []
   for (const [i, { variant, rate, census }] of plan.runs.entries()) {
     screen.run(`${i + 1}/${plan.runs.length} ${variant} at ${rate}x`)
     // A cluster for each: none inherits what another has done to its servers.
@@ -77,7 +92,7 @@ async function measure(plan: Plan): Promise<ReportData> {
       config: { appendfsync: 'no' },
     })
     const holes = plan.mode === 'silent' && !insideNamespace() ? await BlackHoles.before(cluster) : null
-    judged.push(
+    runs.push(
       await runStage({
         variant,
         rate,
@@ -92,7 +107,7 @@ async function measure(plan: Plan): Promise<ReportData> {
       }),
     )
     holes?.close()
-    screen.note(summary(judged.at(-1) as Judged))
+    screen.note(summary(runs.at(-1) as Run))
   }
   screen.end()
   const bounds = { queuedBytes: limits.maxQueuedBytes, backgroundBytes: limits.maxBackgroundPushBytes }
@@ -122,17 +137,17 @@ async function measure(plan: Plan): Promise<ReportData> {
       'waiting calls': 'given to the client and not settled by it, whoever has stopped waiting',
       samples: '10 a second; memory and sockets from /proc, the rest from within the process',
     },
-    runs: judged.map(({ run }) => run),
-    verdicts: verdictsOf(judged, bounds),
+    runs,
+    verdicts: verdictsOf(runs, bounds),
   }
 }
 
-function summary({ run: { figures } }: Judged): string {
+function summary({ figures }: Run): string {
   const mb = (bytes: number | null) => (bytes === null ? '–' : `${(bytes / 1048576).toFixed(0)}`)
   const list = (values: (number | null)[], digits: number) =>
     values.map(value => value?.toFixed(digits) ?? '–').join('/')
   return (
-    `heap ${mb(figures.heapBaselineBytes)} → ${mb(figures.heapPeakBytes)} → ${mb(figures.heapAfterBytes)} MB, ` +
+    `heap ${mb(figures.heapBaselineBytes)} → ${mb(figures.heapHeldBytes)} → ${mb(figures.heapAfterBytes)} MB, ` +
     `resident ${mb(figures.residentBaselineBytes)} → ${mb(figures.residentPeakBytes)} → ${mb(figures.residentAfterBytes)} MB, ` +
     `sockets ${figures.socketsBaseline} → ${figures.socketsPeak} → ${figures.socketsAfter}, ` +
     `dials/s ${list(figures.dialsPerSec, 1)}, back after ${list(figures.recoveryMs, 0)} ms, ` +

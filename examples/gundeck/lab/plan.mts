@@ -27,7 +27,7 @@ export interface Plan {
   runs: PlannedRun[]
   timing: Timing
   out: string
-  from: string | null
+  from: string[] | null
   baseRequestsPerSec: number
 }
 
@@ -60,7 +60,7 @@ what the service holds: memory, sockets, waiting calls. Ends with an HTML report
   --outage SECONDS      how long the servers are away
   --no-census           without heap censuses, for which a run is done again at one rate of each variant
   --out FOLDER          where report.html and data.json go (default: lab-report)
-  --from data.json      makes the report of an earlier run's data again, and measures nothing
+  --from A.json,B.json  makes one report of earlier runs' data, and measures nothing
   --help
 
 Exit status: 0 when every promise holds, 1 when one does not, 2 when the lab could not be run.
@@ -98,7 +98,7 @@ export function planOf(args: readonly string[]): Plan | null {
       ...(values.outage !== undefined && { outageMs: outageMsOf(values.outage) }),
     },
     out: values.out,
-    from: values.from ?? null,
+    from: values.from?.split(',') ?? null,
     baseRequestsPerSec,
   }
 }

@@ -17,7 +17,7 @@ import {
 } from '../../../scripts/report/shape.mjs'
 import type { BlackHoles } from './black-holes.mjs'
 import { Child } from './child.mjs'
-import { figuresOf, heapPeakBeforeOutage, type Measured, pushesOf } from './figures.mjs'
+import { figuresOf, type Measured, pushesOf } from './figures.mjs'
 import { censusOf } from './heap-snapshot.mjs'
 import {
   type Crowd,
@@ -37,7 +37,6 @@ import { dropPackets, letPacketsPass } from './network.mjs'
 import type { Mode, PlannedRun, Timing } from './plan.mjs'
 import { sampleProcess } from './sampler.mjs'
 import { variants } from './variants/index.mjs'
-import type { Judged } from './verdicts.mjs'
 
 const sampleMs = 100
 /** A sample from within that is older than this says nothing about now: the process is busy. */
@@ -72,10 +71,10 @@ export interface StageOptions extends PlannedRun {
 }
 
 /** The figures of a run; then, in processes of their own, its census: a snapshot leaves behind memory that would be taken for the service's. */
-export async function runStage(options: StageOptions): Promise<Judged> {
-  const judged = await onStage(options, stage => stage.measure())
-  if (options.census) judged.run.census = await onStage(options, stage => stage.takeCensus())
-  return judged
+export async function runStage(options: StageOptions): Promise<Run> {
+  const run = await onStage(options, stage => stage.measure())
+  if (options.census) run.census = await onStage(options, stage => stage.takeCensus())
+  return run
 }
 
 async function onStage<T>(options: StageOptions, act: (stage: Stage) => Promise<T>): Promise<T> {
@@ -192,7 +191,7 @@ class Stage {
     )
   }
 
-  async measure(): Promise<Judged> {
+  async measure(): Promise<Run> {
     const { variant, rate, mode, timing, requestsPerSec } = this.#options
     await this.#openAll()
     this.#sampler = setInterval(() => this.#sample(), sampleMs)
@@ -206,10 +205,12 @@ class Stage {
       this.#setLoad(requestsPerSec)
       await delay(timing.baselineMs)
     })
+    let heapHeldBytes = 0
     for (const round of [1, 2]) {
       await this.#phase(`outage ${round}`, true, async () => {
         await this.#stopServers()
         await delay(timing.outageMs)
+        heapHeldBytes = Math.max(heapHeldBytes, await this.#measureHeap())
         await this.#startServers()
       })
       await this.#phase(`settling ${round}`, false, async () => {
@@ -234,6 +235,7 @@ class Stage {
       phases: this.#phases,
       excluded: this.#excluded,
       heapBaselineBytes,
+      heapHeldBytes,
       heapAfterBytes,
       socketsBaseline,
       socketsAfter,
@@ -255,7 +257,7 @@ class Stage {
       figures: figuresOf(measured),
       census: [],
     }
-    return { run, heapBusyBytes: heapPeakBeforeOutage(measured) }
+    return run
   }
 
   /** What the heap holds before an outage, at the end of one, and after it, when all is quiet again. */
@@ -353,6 +355,7 @@ class Stage {
 
   async #measureHeap(): Promise<number> {
     const fromMs = this.#now
+    this.#mark('census', 'garbage is collected, and the heap measured')
     const { heapUsedBytes } = await this.#service.ask({ kind: 'measure' }, 'measured', 30_000)
     this.#excluded.push({ fromMs, toMs: this.#now })
     return heapUsedBytes

@@ -102,7 +102,12 @@ function figureTable(): HTMLElement {
       { head: 'client', text: run => run.variant },
       { head: 'rate', text: run => `${run.rate}x`, value: run => run.rate, hint: 'multiple of the basic request rate' },
       { head: 'heap before', ...size(run => run.figures.heapBaselineBytes), hint: 'after garbage collection' },
-      { head: 'peak', ...size(run => run.figures.heapPeakBytes), hint: 'heap in use' },
+      {
+        head: 'held',
+        ...size(run => run.figures.heapHeldBytes),
+        hint: 'at the end of an outage, after garbage collection',
+      },
+      { head: 'peak', ...size(run => run.figures.heapPeakBytes), hint: 'heap in use, garbage included' },
       { head: 'after', ...size(run => run.figures.heapAfterBytes), hint: 'after both outages and garbage collection' },
       { head: 'resident before', ...size(run => run.figures.residentBaselineBytes) },
       { head: 'peak', ...size(run => run.figures.residentPeakBytes) },
