@@ -30,6 +30,14 @@ export default defineConfig({
         },
       },
       {
+        test: {
+          name: 'report',
+          include: ['test/report/**/*.test.ts', 'test/lab/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
         resolve: { alias },
         test: {
           name: 'faults',

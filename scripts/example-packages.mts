@@ -11,13 +11,32 @@ export function exampleFolder(name: string): string {
   return resolve(fileURLToPath(import.meta.url), `../../../examples/${name}`)
 }
 
+/** What is compiled of an example. Paths from its folder. */
+export interface Project {
+  /** Folder with tsconfig.json. */
+  path: string
+  sources: readonly string[]
+  /** One of the files that the compiler writes. */
+  compiled: string
+}
+
+const service: Project = { path: '.', sources: ['src'], compiled: 'dist/index.js' }
+
+/** The outage lab of examples/gundeck, with what it uses of this folder. */
+export const labProject: Project = {
+  path: 'lab',
+  sources: ['src', 'lab', '../../scripts'],
+  compiled: 'dist/lab/examples/gundeck/lab/main.mjs',
+}
+
 /**
  * Installs the packages of an example where that has not been done since its package.json changed, and compiles it.
  * @param folder with package.json
  * @param log takes one line of progress at a time
+ * @param project what is to be compiled
  * @throws Error with what npm or tsc said last
  */
-export async function prepareExample(folder: string, log: (line: string) => void): Promise<void> {
+export async function prepareExample(folder: string, log: (line: string) => void, project = service): Promise<void> {
   // Two programs may want it at the same time.
   const lock = join(folder, '.preparing')
   const unlock = await takeLock(lock)
@@ -28,8 +47,8 @@ export async function prepareExample(folder: string, log: (line: string) => void
       await run('npm', ['install', '--no-audit', '--no-fund'], folder, log)
     }
     // Left alone where it is new: somebody may be running it.
-    if (isOutdated(folder)) {
-      await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], folder, log)
+    if (isOutdated(folder, project)) {
+      await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project.path], folder, log)
     }
   } finally {
     unlock()
@@ -37,11 +56,11 @@ export async function prepareExample(folder: string, log: (line: string) => void
 }
 
 /** Whether some source is newer than the last compilation, which writes every file. */
-function isOutdated(folder: string): boolean {
-  const compiled = join(folder, 'dist/index.js')
+function isOutdated(folder: string, { sources, compiled: file }: Project): boolean {
+  const compiled = join(folder, file)
   if (!existsSync(compiled)) return true
-  const sources = readdirSync(join(folder, 'src'), { recursive: true, withFileTypes: true }).filter(one => one.isFile())
-  const newest = Math.max(...sources.map(one => modifiedAt(join(one.parentPath, one.name))))
+  const files = sources.flatMap(source => readdirSync(join(folder, source), { recursive: true, withFileTypes: true }))
+  const newest = Math.max(...files.filter(one => one.isFile()).map(one => modifiedAt(join(one.parentPath, one.name))))
   return modifiedAt(compiled) < newest
 }
 

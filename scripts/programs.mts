@@ -1,4 +1,4 @@
-// Programs: finds what scripts run, and installs Debian's package where it is missing and that is allowed.
+// Programs: finds what scripts run, and installs its Debian package where it is missing and that is allowed.
 
 import { execFile, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -12,6 +12,56 @@ export interface FindOptions {
   install: boolean
   /** Takes one line of progress at a time. */
   log(line: string): void
+}
+
+export interface Wanted {
+  /** As on PATH; the first that is there is taken. */
+  names: readonly string[]
+  /** Debian's package. */
+  package: string
+  /** Environment variable that may name another one. */
+  variable?: string
+  /** Ends the sentence “… not found: ”. */
+  advice: string
+}
+
+const searching = new Map<string, Promise<string>>()
+
+/**
+ * The path of a program: the one that the variable names, else the one on PATH, else one freshly installed through apt-get.
+ * @throws Error with one line that says how to get one
+ */
+export function findProgram(wanted: Wanted, options: FindOptions): Promise<string> {
+  if (!options.install) return find(wanted, options)
+  // Several ask at the same time: one of them installs, the others wait for it.
+  let search = searching.get(wanted.package)
+  if (search === undefined) {
+    search = find(wanted, options).finally(() => searching.delete(wanted.package))
+    searching.set(wanted.package, search)
+  }
+  return search
+}
+
+async function find(wanted: Wanted, { install, log }: FindOptions): Promise<string> {
+  const named = wanted.variable === undefined ? undefined : process.env[wanted.variable]
+  if (named !== undefined && named !== '') {
+    if (!isExecutable(named)) throw new Error(`${wanted.variable} names no program that can be executed`)
+    return named
+  }
+  const onPath = () => wanted.names.map(findOnPath).find(path => path !== null) ?? null
+  const found = onPath()
+  if (found !== null) return found
+  const advice = `${wanted.names[0]} not found: ${wanted.advice}`
+  if (!install || findOnPath('apt-get') === null) throw new Error(advice)
+  const prefix = await rootPrefix()
+  if (prefix === null) throw new Error(advice)
+  log(`${wanted.names[0]} is missing: installing Debian’s package ${wanted.package} with apt-get …`)
+  await apt(prefix, ['update'], log, advice)
+  await apt(prefix, ['install', '-y', '--no-install-recommends', wanted.package], log, advice)
+  const installed = onPath()
+  if (installed === null) throw new Error(advice)
+  log(`Installed ${installed}`)
+  return installed
 }
 
 /** The path of a program; null when there is none. */
@@ -33,31 +83,6 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/**
- * The path of a program: the one on PATH, else one freshly installed through apt-get.
- * @param advice how to get it by hand; what the error says
- * @throws Error with one line
- */
-export async function findProgram(
-  program: string,
-  debianPackage: string,
-  advice: string,
-  { install, log }: FindOptions,
-): Promise<string> {
-  const found = findOnPath(program)
-  if (found !== null) return found
-  if (!install || findOnPath('apt-get') === null) throw new Error(advice)
-  const prefix = await rootPrefix()
-  if (prefix === null) throw new Error(advice)
-  log(`${program} is missing: installing Debian’s package ${debianPackage} with apt-get …`)
-  await apt(prefix, ['update'], advice, log)
-  await apt(prefix, ['install', '-y', '--no-install-recommends', debianPackage], advice, log)
-  const installed = findOnPath(program)
-  if (installed === null) throw new Error(advice)
-  log(`Installed ${installed}`)
-  return installed
-}
-
 /** How to run a command as root: directly, through sudo without a password, or not at all. */
 async function rootPrefix(): Promise<string[] | null> {
   if (process.getuid?.() === 0) return []
@@ -69,8 +94,10 @@ async function rootPrefix(): Promise<string[] | null> {
   }
 }
 
-async function apt(prefix: string[], args: string[], advice: string, log: (line: string) => void): Promise<void> {
-  const command = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...args]
+async function apt(prefix: string[], args: string[], log: (line: string) => void, advice: string): Promise<void> {
+  // Another program that installs something has the lock for a while.
+  const waiting = ['-o', 'DPkg::Lock::Timeout=120']
+  const command = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...waiting, ...args]
   const child = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
   const startedAt = performance.now()
   const ticker = setInterval(

@@ -156,9 +156,11 @@ async function lookForIsolation(): Promise<Isolation> {
   if (process.env.SLOTWISE_FAULTS_NETWORK === 'proxy') return { reason: 'SLOTWISE_FAULTS_NETWORK=proxy' }
   const options = { install: true, log: (line: string) => process.stderr.write(`${line}\n`) }
   try {
-    const ip = await findProgram('ip', 'iproute2', 'ip not found: apt-get install iproute2', options)
-    const nft = await findProgram('nft', 'nftables', 'nft not found: apt-get install nftables', options)
-    const unshare = await findProgram('unshare', 'util-linux', 'unshare not found', options)
+    const find = (name: string, debianPackage: string) =>
+      findProgram({ names: [name], package: debianPackage, advice: `apt-get install ${debianPackage}` }, options)
+    const ip = await find('ip', 'iproute2')
+    const nft = await find('nft', 'nftables')
+    const unshare = await find('unshare', 'util-linux')
     const own = process.getuid?.() === 0 ? ['--net'] : ['--net', '--map-root-user']
     const start = `"${ip}" link set lo up && exec "$@"`
     const command = [unshare, ...own, 'sh', '-c', start, 'sh']
