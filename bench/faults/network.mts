@@ -68,6 +68,8 @@ export class BlackHoles implements Network {
   readonly kind = 'proxy'
   readonly #servers: Server[] = []
   readonly #pipes = new Set<Pipe>()
+  /** Sides whose other side has gone while nothing came through: they do not know it yet. */
+  readonly #orphans = new Set<Socket>()
   #blocked = new Set<string>()
 
   async front(host: string, own: Ports): Promise<Ports> {
@@ -109,8 +111,6 @@ export class BlackHoles implements Network {
       })
     }
   }
-
-  readonly #orphans = new Set<Socket>()
 
   #isBlocked({ from, to }: Pipe): boolean {
     return this.#blocked.has(`${from} ${to}`)

@@ -116,8 +116,8 @@ export class Stage {
   ): Promise<Stage> {
     const { mixed = false, pauseMs = 5, timeoutMs, seeds, ...shape } = options
     const stage = new Stage(await startCluster(shape, network), drivers, network)
-    const { addresses, names } = (await seeds?.(stage.cluster)) ?? { addresses: stage.cluster.addresses, names: {} }
     try {
+      const { addresses, names } = (await seeds?.(stage.cluster)) ?? { addresses: stage.cluster.addresses, names: {} }
       for (const driver of drivers) {
         const keys = stage.keys.get(driver) as string[]
         const limit = timeoutMs === undefined ? {} : { timeoutMs }
