@@ -33,6 +33,7 @@ const unknown: Figures = {
   socketsBaseline: null,
   socketsPeak: null,
   socketsAfter: null,
+  socketsAfterByClient: null,
   waitingPeakCalls: null,
   waitingPeakBytes: null,
   dialsPerSec: [],

@@ -263,6 +263,7 @@ function figures(
     heapBaselineBytes,
     heapAfterBytes: after.usedBytes,
     socketsAfter: after.socketFds,
+    socketsAfterByClient: after.sockets,
     dialsPerSec: outages.map(outage => outage.dialsPerSec),
     recoveryMs: outages.map(outage => outage.firstSuccessMs),
   })

@@ -68,6 +68,8 @@ function figures(data: ReportData): string {
       `an outage / after both. Resident memory and sockets to Redis: before / at the most / after both. Two figures: first / second outage. ${verdicts}`,
     markdown(columns, data.runs.map(row)),
     '![Resident memory of the service on each client through two outages](outage/overview.png)',
+    'The bounds are set small, so that they are reached: at 100x most pushes made in an outage are refused by them (and counted: `gundeck_pushes_dropped_total`). ' +
+      'Messages are late when the outage was longer than they may wait; nothing that waits is sent twice.',
     'slotwise: memory, sockets and waiting calls; shaded is the time without servers, lines are what happened.',
     '![slotwise through two outages](outage/slotwise-10x.png)',
     'The model of the design that leaked, on the same scale: every caller makes connections of his own, and nobody closes the old ones.',

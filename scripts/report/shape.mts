@@ -130,6 +130,8 @@ export interface Figures {
   socketsBaseline: number | null
   socketsPeak: number | null
   socketsAfter: number | null
+  /** What the client itself says that it has open then. */
+  socketsAfterByClient: number | null
   waitingPeakCalls: number | null
   waitingPeakBytes: number | null
   /** For each outage. */

@@ -15,6 +15,7 @@ export interface Measured {
   heapAfterBytes: number | null
   socketsBaseline: number | null
   socketsAfter: number | null
+  socketsAfterByClient: number | null
   recoveryMs: readonly (number | null)[]
   requests: Figures['requests']
   pushes: Pushes | null
@@ -37,6 +38,7 @@ export function figuresOf(measured: Measured): Figures {
     socketsBaseline: measured.socketsBaseline,
     socketsPeak: greatest(sockets(samples)),
     socketsAfter: measured.socketsAfter,
+    socketsAfterByClient: measured.socketsAfterByClient,
     waitingPeakCalls: peak('waitingCalls'),
     waitingPeakBytes: peak('waitingBytes'),
     dialsPerSec: outages.map(({ fromMs, toMs }) => perSecond(samples, 'dialsTotal', fromMs + onsetMs, toMs)),

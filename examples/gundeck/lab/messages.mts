@@ -53,7 +53,7 @@ export type ServiceReport =
   | { kind: 'ready'; port: number }
   | { kind: 'markers'; markers: WireMarker[] }
   | { kind: 'first-success'; atMs: number }
-  | { kind: 'measured'; heapUsedBytes: number }
+  | { kind: 'measured'; heapUsedBytes: number; sockets: number | null }
   | { kind: 'snapshot-written' }
   /** Bit sets by number of push: which targets were reported as delivered. */
   | { kind: 'ended'; reported: string }

@@ -37,7 +37,7 @@ export class UsageError extends Error {}
 export const baseRequestsPerSec = 10
 
 const long: Timing = { warmUpMs: 3000, baselineMs: 5000, outageMs: 12_000, settleMs: 7000, drainLimitMs: 12_000 }
-const quick: Timing = { warmUpMs: 1000, baselineMs: 2000, outageMs: 4500, settleMs: 2500, drainLimitMs: 5000 }
+const quick: Timing = { warmUpMs: 1000, baselineMs: 2000, outageMs: 4500, settleMs: 2000, drainLimitMs: 4000 }
 const slotwiseRates = [1, 10, 100]
 const comparedRate = 10
 const censusWhenQuick = ['slotwise', 'faulty-model']

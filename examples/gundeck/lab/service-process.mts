@@ -9,6 +9,7 @@ import { pino } from 'pino'
 import { resolveConfig } from '../src/config.js'
 import { createGundeck, type Gundeck } from '../src/gundeck.js'
 import { type CannonClient, HttpCannonClient } from '../src/push/cannon-client.js'
+import type { RedisPort } from '../src/redis/port.js'
 import { serve } from './child.mjs'
 import {
   encodeBits,
@@ -45,6 +46,7 @@ holdSpareDescriptors()
 let reported = new Uint32Array(0)
 let pushesSeen = 0
 let gundeck: Gundeck | null = null
+let redis: RedisPort | null = null
 
 const report = serve<ServiceOrder, ServiceReport>(order => {
   void carryOut(order).catch(error => {
@@ -100,6 +102,7 @@ async function start({ variant, redisAddresses, maxPushes, limits }: ServiceStar
   )
   const dials = watchDials(new Set(redisAddresses.map(address => hostAndPort(address).port)), mark)
   const opened = await chosen.open(redisAddresses, config.limits, tracker, mark)
+  redis = opened.port
   gundeck = createGundeck({
     config,
     redis: opened.port,
@@ -151,7 +154,11 @@ async function carryOut(order: ServiceOrder): Promise<void> {
       collectGarbage()
       await new Promise(resolve => setTimeout(resolve, 50))
       collectGarbage()
-      report({ kind: 'measured', heapUsedBytes: getHeapStatistics().used_heap_size })
+      report({
+        kind: 'measured',
+        heapUsedBytes: getHeapStatistics().used_heap_size,
+        sockets: redis?.inspect().sockets ?? null,
+      })
       break
     case 'snapshot':
       for (const fd of spareDescriptors.splice(0)) closeSync(fd)

@@ -198,7 +198,7 @@ class Stage {
     await this.#warmUp()
     let heapBaselineBytes: number | null = null
     await this.#phase('quiet', false, async () => {
-      heapBaselineBytes = await this.#measureHeap()
+      heapBaselineBytes = (await this.#measureHeap()).heapUsedBytes
     })
     const socketsBaseline = this.#socketsNow()
     await this.#phase('baseline', false, async () => {
@@ -210,7 +210,7 @@ class Stage {
       await this.#phase(`outage ${round}`, true, async () => {
         await this.#stopServers()
         await delay(timing.outageMs)
-        heapHeldBytes = Math.max(heapHeldBytes, await this.#measureHeap())
+        heapHeldBytes = Math.max(heapHeldBytes, (await this.#measureHeap()).heapUsedBytes)
         await this.#startServers()
       })
       await this.#phase(`settling ${round}`, false, async () => {
@@ -221,10 +221,13 @@ class Stage {
       this.#recoveryMs.push(first === null ? null : tenths(first - this.#okAt))
     }
     let heapAfterBytes: number | null = null
+    let socketsAfterByClient: number | null = null
     await this.#phase('quiet', false, async () => {
       this.#setLoad(0)
       await this.#drained()
-      heapAfterBytes = await this.#measureHeap()
+      const measured = await this.#measureHeap()
+      heapAfterBytes = measured.heapUsedBytes
+      socketsAfterByClient = measured.sockets
       await delay(5 * sampleMs)
     })
     const socketsAfter = this.#socketsNow()
@@ -239,6 +242,7 @@ class Stage {
       heapAfterBytes,
       socketsBaseline,
       socketsAfter,
+      socketsAfterByClient,
       recoveryMs: this.#recoveryMs,
       requests: this.#requests(),
       pushes: await this.#collectPushes(),
@@ -353,12 +357,12 @@ class Stage {
     )
   }
 
-  async #measureHeap(): Promise<number> {
+  async #measureHeap(): Promise<{ heapUsedBytes: number; sockets: number | null }> {
     const fromMs = this.#now
     this.#mark('census', 'garbage is collected, and the heap measured')
-    const { heapUsedBytes } = await this.#service.ask({ kind: 'measure' }, 'measured', 30_000)
+    const measured = await this.#service.ask({ kind: 'measure' }, 'measured', 30_000)
     this.#excluded.push({ fromMs, toMs: this.#now })
-    return heapUsedBytes
+    return measured
   }
 
   async #censusNow(name: string): Promise<Census> {

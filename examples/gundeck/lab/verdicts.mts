@@ -37,8 +37,6 @@ function ofRun(run: Run, bounds: Bounds): Verdict[] {
   const heldLimit = (figures.heapBaselineBytes ?? 0) + heapPerQueuedByte * (bounds.queuedBytes + bounds.backgroundBytes)
   const recoveryLimit = recoveryLimitMs[run.mode as keyof typeof recoveryLimitMs]
   const pushes = figures.pushes
-  // Servers that say nothing make the client ask others, on connections that stay: still one for each server at the most.
-  const silent = run.mode === 'silent'
   return [
     {
       promise: `${at}the heap is back where it was, after garbage collection`,
@@ -59,14 +57,13 @@ function ofRun(run: Run, bounds: Bounds): Verdict[] {
       holds: figures.heapHeldBytes !== null && figures.heapHeldBytes <= heldLimit,
     },
     {
-      promise: `${at}as many sockets to Redis after as before`,
-      limit: silent
-        ? `${figures.socketsBaseline}, or one for each server that was asked for the topology`
-        : `${figures.socketsBaseline}`,
-      measured: `${figures.socketsAfter} (${figures.socketsPeak} at the most)`,
-      holds: silent
-        ? figures.socketsAfter !== null && figures.socketsAfter <= serverCount
-        : figures.socketsAfter !== null && figures.socketsAfter === figures.socketsBaseline,
+      promise: `${at}no socket to Redis is left behind`,
+      limit: `as many as the client says (${figures.socketsAfterByClient}), and one for each of the ${serverCount} servers at the most`,
+      measured: `${figures.socketsBaseline} before, ${figures.socketsPeak} at the most, ${figures.socketsAfter} after`,
+      holds:
+        figures.socketsAfter !== null &&
+        figures.socketsAfter === figures.socketsAfterByClient &&
+        (figures.socketsPeak ?? 0) <= serverCount,
     },
     {
       promise: `${at}back at once when the cluster is`,

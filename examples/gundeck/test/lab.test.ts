@@ -62,7 +62,7 @@ describe('the lab', () => {
       expect.arrayContaining(['cluster', 'connected', 'dial', 'lost', 'requests', 'success']),
     )
     expect(run.census.map(census => census.name)).toEqual(['baseline', 'held', 'released'])
-    expect(run.figures).toMatchObject({ socketsAfter: run.figures.socketsBaseline, pushes: { reportedOnly: 0 } })
+    expect(run.figures).toMatchObject({ socketsAfter: run.figures.socketsAfterByClient, pushes: { reportedOnly: 0 } })
     expect(run.figures.waitingPeakCalls).toBeGreaterThan(5)
     expect(run.figures.pushes?.received).toBeGreaterThan(100)
     expect(run.figures.recoveryMs.every(value => value !== null)).toBe(true)

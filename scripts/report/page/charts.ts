@@ -336,7 +336,8 @@ export function drawOverview(
     {
       width,
       height: 260,
-      title: 'Resident memory of the service',
+      // Runs are not equally long: whoever comes back later has his second outage later.
+      title: `Resident memory of the service (shaded: the outages of ${first.variant} ${first.rate}x)`,
       padding: [10, 14, 0, 0],
       cursor: { y: false },
       scales: { x: { time: false, range: [0, longest] }, y: { range: (_c, _min, max) => [0, niceTop(max)] } },

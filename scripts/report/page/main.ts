@@ -178,7 +178,7 @@ function controls(): HTMLElement {
     'div',
     { class: 'bar controls' },
     ...(rates.length > 1 ? rateButtons : []),
-    element('label', {}, scale, ' one scale for all'),
+    ...(data.runs.length > 1 ? [element('label', {}, scale, ' one scale for all')] : []),
     ...kinds.map(kindChip),
   )
 }
@@ -314,7 +314,7 @@ page.append(
   header(),
   ...(data.verdicts.length === 0 ? [] : [section('Promises', verdictTable())]),
   section(
-    'Side by side',
+    data.runs.length > 1 ? 'Side by side' : 'Over time',
     controls(),
     ...(data.runs.length > 1 ? [overview()] : []),
     element('div', { class: 'cards' }, ...data.runs.map(card)),
