@@ -69,7 +69,7 @@ function figures(data: ReportData): string {
     markdown(columns, data.runs.map(row)),
     '![Resident memory of the service on each client through two outages](outage/overview.png)',
     'The bounds are set small, so that they are reached: at 100x most pushes made in an outage are refused by them (and counted: `gundeck_pushes_dropped_total`). ' +
-      'Messages are late when the outage was longer than they may wait; nothing that waits is sent twice.',
+      'Late is a message that arrives over 5 s after its push: the servers are away for longer, since a primary that has just started refuses everything for two seconds.',
     'slotwise: memory, sockets and waiting calls; shaded is the time without servers, lines are what happened.',
     '![slotwise through two outages](outage/slotwise-10x.png)',
     'The model of the design that leaked, on the same scale: every caller makes connections of his own, and nobody closes the old ones.',

@@ -121,7 +121,7 @@ async function measure(plan: Plan): Promise<ReportData> {
     title: 'A push service while its Redis Cluster is away',
     startedAt: startedAt.toISOString(),
     machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, Node.js ${process.version}, redis-server ${version}`,
-    command: `npm run lab${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+    command: commandOf(process.argv.slice(2)),
     summary:
       `A push service keeps in Redis which user is connected where, and looks it up for every push. Its cluster of six servers is ${how}, all at once, ` +
       `while requests go on at a fixed rate; after ${plan.timing.outageMs / 1000} s the servers come back; then the same again. ` +
@@ -140,6 +140,13 @@ async function measure(plan: Plan): Promise<ReportData> {
     runs,
     verdicts: verdictsOf(runs, bounds),
   }
+}
+
+/** As it can be run again: where its report went is no part of it. */
+function commandOf(args: readonly string[]): string {
+  const out = args.indexOf('--out')
+  const kept = args.filter((arg, i) => !arg.startsWith('--out=') && (out === -1 || (i !== out && i !== out + 1)))
+  return kept.length === 0 ? 'npm run lab' : `npm run lab -- ${kept.join(' ')}`
 }
 
 function summary({ figures }: Run): string {
