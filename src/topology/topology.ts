@@ -150,8 +150,7 @@ export class Topology {
 
   /** Calls wait for a server that cannot be reached. */
   get hasWaiting(): boolean {
-    for (const node of this.#nodes.values()) if (node.failures > 0 && node.hasWaiting) return true
-    return false
+    return this.nodes.some(node => node.failures > 0 && node.hasWaiting)
   }
 
   /** Fixes one server for everything: a standalone server. */
