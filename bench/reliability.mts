@@ -69,10 +69,15 @@ function row(driver: DriverName, figures: Figures): string[] {
   ]
 }
 
+/** A table as the formatter of this repository leaves it: cells padded. */
 function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map(row => (row[i] ?? '').length)))
+  const width = (i: number) => widths[i] as number
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map(line).join('\n')
+  const padded = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(width(i)) : cell.padStart(width(i))))
+  const rule = head.map((_, i) => (i === 0 ? '-'.repeat(width(i)) : `${'-'.repeat(width(i) - 1)}:`))
+  return [padded(head), rule, ...rows.map(padded)].map(line).join('\n')
 }
 
 /** Puts what was measured of a scenario between its two marks in the text; where there are none, a section of its own at the end. */
