@@ -23,20 +23,20 @@ interface Lab {
 function startLab(name: string, ...args: string[]): Lab {
   const child = spawn(process.execPath, [join(folder, labProject.compiled), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: scratch, SLOTWISE_LAB_TEST: name },
+    env: { ...process.env, TMPDIR: scratch, SLOTWISE_LAB_TEST: `${name}-${process.pid}` },
   })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => (said += chunk))
   return { child, said: () => said }
 }
 
-/** Processes that descend from a lab with this name, by their environment. */
+/** Processes that descend from a lab with this name, by their environment; another run of these tests has its own. */
 function processesOf(name: string): string[] {
   return readdirSync('/proc')
     .filter(entry => /^\d+$/.test(entry))
     .filter(pid => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`SLOTWISE_LAB_TEST=${name}\0`)
+        return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`SLOTWISE_LAB_TEST=${name}-${process.pid}\0`)
       } catch {
         return false
       }
