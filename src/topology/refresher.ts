@@ -225,15 +225,18 @@ export class TopologyRefresher {
     void this.#start()
   }
 
-  #armPeriod(): void {
+  /** A look for another reason is as good, and puts this one off. */
+  #armPeriod(afterMs = this.#options.refreshPeriodMs): void {
     const { refreshPeriodMs } = this.#options
     if (refreshPeriodMs === 0) return
     this.#periodTimer = setTimeout(
       () => {
-        this.ring('period')
-        this.#armPeriod()
+        const quietMs = performance.now() - this.#endedAt
+        const isDue = quietMs > 0.8 * refreshPeriodMs
+        if (isDue) this.ring('period')
+        this.#armPeriod(isDue ? refreshPeriodMs : refreshPeriodMs - quietMs)
       },
-      refreshPeriodMs * (0.9 + Math.random() / 5),
+      afterMs * (0.9 + Math.random() / 5),
     )
     this.#periodTimer.unref()
   }

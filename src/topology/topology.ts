@@ -108,11 +108,6 @@ export class Topology {
     return this.#view
   }
 
-  /** True when a redirect has changed the map since the view was applied. */
-  get patched(): boolean {
-    return this.#patched
-  }
-
   /** True when applying the view would change nothing. */
   holds(view: View): boolean {
     return this.#view !== null && !this.#patched && sameView(this.#view, view)
@@ -129,7 +124,7 @@ export class Topology {
 
   /** Every node that may still hold calls: those in use and those that are being retired. */
   allNodes(): Node[] {
-    for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
+    this.#forgetEnded()
     return [...this.#nodes.values(), ...this.#retiring]
   }
 
@@ -209,15 +204,14 @@ export class Topology {
     if (this.#destroyed) return false
     const isMore = this.#openPrimaries()
     const hopeless = this.nodes.every(node => !node.isReady && (node.failures > 0 || node.state !== 'waiting'))
-    const isSeedLeft = hopeless && this.#openSeed()
-    return isMore || isSeedLeft
+    return (hopeless && this.#openSeed()) || isMore
   }
 
-  /** Opens a few primaries that have not been dialled, from a random one on. Returns true while there are more. */
+  /** From a random one on. Returns true while there are more. */
   #openPrimaries(): boolean {
     const idle = this.#primaries.filter(node => node.state === 'idle')
-    const start = Math.floor(Math.random() * idle.length)
-    for (let i = 0; i < Math.min(idle.length, maxOpenedAtOnce); i++) idle[(start + i) % idle.length]?.open()
+    const first = Math.floor(Math.random() * idle.length)
+    for (const node of [...idle.slice(first), ...idle.slice(0, first)].slice(0, maxOpenedAtOnce)) node.open()
     return idle.length > maxOpenedAtOnce
   }
 
@@ -344,7 +338,12 @@ export class Topology {
     return node
   }
 
+  #forgetEnded(): void {
+    for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
+  }
+
   #retireUnnamed(): void {
+    this.#forgetEnded()
     for (const node of this.#nodes.values()) if (node.namedBy !== this.#rebuilds) this.#retire(node)
   }
 
@@ -357,6 +356,7 @@ export class Topology {
     node.retire(
       stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
     )
+    if (!node.isOpen) this.#retiring.delete(node)
   }
 
   /** True when every server that is in use, and every seed, is among those that have failed. */
