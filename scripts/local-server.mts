@@ -55,23 +55,26 @@ export interface Ports {
 
 const startLimitMs = 10_000
 const commandLimitMs = 5_000
-const running = new Map<number, string>()
+const running = new Set<number>()
+/** Folders of servers, running or not. */
+const folders = new Set<string>()
 
 /** Process ids of the servers that this process has started and not ended. */
 export function liveServerPids(): number[] {
-  return [...running.keys()]
+  return [...running]
 }
 
 function endAll(): void {
-  for (const [pid, dir] of running) {
+  for (const pid of running) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
       // It is gone already.
     }
-    rmSync(dir, { recursive: true, force: true })
   }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   running.clear()
+  folders.clear()
 }
 
 process.on('exit', endAll)
@@ -125,6 +128,7 @@ export class LocalServer {
     this.#program = program
     this.#options = options
     this.dir = mkdtempSync(join(tmpdir(), 'slotwise-redis-'))
+    folders.add(this.dir)
   }
 
   static async start(options: LocalServerOptions = {}): Promise<LocalServer> {
@@ -228,7 +232,7 @@ export class LocalServer {
     const [command, ...args] = [...bound, ...pinned, this.#program, join(this.dir, 'redis.conf')]
     const child = spawn(command as string, args, { stdio: 'ignore' })
     this.#child = child
-    if (child.pid !== undefined) running.set(child.pid, this.dir)
+    if (child.pid !== undefined) running.add(child.pid)
     child.once('error', () => undefined)
     child.once('exit', () => {
       running.delete(child.pid as number)
@@ -322,6 +326,7 @@ export class LocalServer {
   async stop(): Promise<void> {
     await this.kill()
     rmSync(this.dir, { recursive: true, force: true })
+    folders.delete(this.dir)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
