@@ -25,7 +25,7 @@ A fake cluster whose slots move all the time, ten a second, and its clients:
 For each client library: looks at the topology, connections, event-loop delay, heap. The cluster is a process of its own on a core of its own.
 Takes about 17 minutes; --quick four.
 
-  --only big,many       default all three
+  --only big,many       default all three; 'none' for the tables alone of what is in the JSON file
   --clients slotwise,…  ${scaleClients.join(', ')}; default all (node-redis with 'big' only: it keeps a socket to every node)
   --seconds N           length of each measurement (default 60)
   --quick               15 seconds each; 50 clients in 'some', 200 in 'many'
@@ -194,7 +194,7 @@ async function main(): Promise<void> {
     },
   })
   const possible = settings(values.quick === true)
-  const chosen = values.only?.split(',') ?? Object.keys(possible)
+  const chosen = values.only?.split(',').filter(name => name !== 'none') ?? Object.keys(possible)
   const clients = (values.clients?.split(',') ?? scaleClients) as ScaleClient[]
   const seconds = Number(values.seconds ?? (values.quick ? 15 : 60))
   const wrong = [
