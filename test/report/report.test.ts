@@ -192,6 +192,8 @@ describe.skipIf(program === null)('the page in Chromium', () => {
     const card = page.locator('[id="faulty model-1x"]')
     await card.locator('summary', { hasText: 'census' }).click()
     const table = card.locator('.census .scroll')
+    // What a click opens is filled in a moment later.
+    await table.waitFor()
     // What grew most stands first.
     expect(await column(table, 1)).toEqual(['Promise', 'Socket', '(string)'])
     await card.getByRole('button', { name: 'baseline → released' }).click()
