@@ -250,8 +250,11 @@ export class Stage {
     throw new Error(`${primary.address} has no replica`)
   }
 
-  /** Waits until the server is a primary of a cluster that is in order, as it says itself. Looks every 5 ms. */
-  async promoted(replica: LocalServer, limitMs = 20_000): Promise<void> {
+  /**
+   * Waits until the server is a primary of a cluster that is in order, as it says itself. Looks every 5 ms.
+   * An election that fails, for want of processor time, is held again some seconds later.
+   */
+  async promoted(replica: LocalServer, limitMs = 60_000): Promise<void> {
     const deadline = performance.now() + limitMs
     while (performance.now() < deadline) {
       const role = (await replica.command('ROLE').catch(() => ['?'])) as string[]
