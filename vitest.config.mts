@@ -30,12 +30,22 @@ export default defineConfig({
         },
       },
       {
+        test: {
+          name: 'report',
+          include: ['test/report/**/*.test.ts', 'test/lab/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
         resolve: { alias },
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
+          // Faults take waiting more than computing.
+          maxConcurrency: 3,
           hookTimeout: 120_000,
         },
       },
@@ -53,6 +63,18 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'gundeck',
+          include: ['examples/gundeck/test/**/*.test.ts'],
+          globalSetup: ['examples/gundeck/test/support/global-setup.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { chartPage, chartSvg } from './lib/chart.mjs'
 import { type ClientName, clientNames } from './lib/clients.mjs'
-import { aboutText, betweenMarks, markdownTable } from './lib/document.mjs'
+import { aboutText, markdownTable, withTable } from './lib/document.mjs'
 import type { Allocation, Heap, Latency, NoLatency, Outcome, Slice } from './lib/measured.mjs'
 import { MeasuredProcess } from './lib/measured-process.mjs'
 import { pinned } from './lib/pinned.mjs'
@@ -122,7 +122,7 @@ async function main(): Promise<void> {
   }
   if (plan.doc !== undefined) {
     const document = readFileSync(plan.doc, 'utf8')
-    writeFileSync(plan.doc, betweenMarks(document, markdownTable(results, clients, about)))
+    writeFileSync(plan.doc, withTable(document, markdownTable(results, clients, about)))
   }
   const found = findings(results, workloads)
   process.stdout.write(verdictText(found))

@@ -1,12 +1,12 @@
 // bench:memory: what a waiting call, an idle client and its connections hold, beside ioredis, in one run.
 
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { freePorts, LocalCluster, LocalServer } from '../scripts/local-cluster.mjs'
 import { childJson } from './lib/child-json.mjs'
 import type { Job, MemoryClient, Reading } from './lib/memory-child.mjs'
 import { pinned } from './lib/pinned.mjs'
 import { figure, machine, median, table } from './lib/report.mjs'
+import { roundsAndJson } from './lib/rounds-options.mjs'
 import { memoryLimits } from './limits.mjs'
 
 const help = `npm run bench:memory [-- options]
@@ -79,20 +79,9 @@ async function measure(rounds: number): Promise<Record<Reading, Record<MemoryCli
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      rounds: { type: 'string', default: '3' },
-      json: { type: 'string' },
-    },
-  })
-  const rounds = Number(values.rounds)
-  const wrong = !(Number.isInteger(rounds) && rounds > 0)
-  if (values.help === true || wrong) {
-    process.exitCode = wrong ? 2 : 0
-    process[wrong ? 'stderr' : 'stdout'].write(wrong ? `Cannot use: --rounds\n\n${help}` : help)
-    return
-  }
+  const options = roundsAndJson(help, 3)
+  if (options === null) return
+  const { rounds, json } = options
   process.stdout.write(`${machine()}\n`)
   const results = await measure(rounds)
   const lines: string[][] = [['heap of', ...clients, 'limit']]
@@ -114,8 +103,8 @@ async function main(): Promise<void> {
   for (const miss of missed) process.stdout.write(`missed: ${miss}\n`)
   process.stdout.write(`bench:memory: ${missed.length === 0 ? 'every limit kept' : `${missed.length} limits missed`}\n`)
   if (missed.length > 0) process.exitCode = 1
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
+  if (json !== undefined) {
+    writeFileSync(json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
   }
 }
 

@@ -15,10 +15,11 @@ import { decodeSlots, encodeSlots, nodesReply, type SlotsShape, slotsReply } fro
 const help = `npm run bench:refresh [-- options]
 
 Microbenchmarks of a topology refresh: CLUSTER SLOTS replies of 3, 100 and 500 primaries (one replica each), of 1,000 primaries
-with 5,000 ranges, and of 100 primaries in the middle of resharding (6,000 ranges), through a model of hedis, ioredis' own code, node-redis' own code, and ours: when every range has
-another owner, when one slot has moved, and when nothing has changed.
+with 1,000 and with 5,000 ranges, and of 100 primaries in the middle of resharding (6,000 ranges), through a model of hedis, ioredis' own
+code, node-redis' own code, and ours: when every range has another owner, when a hundredth of them has, when one slot has moved, and when nothing
+has changed. Beside them what comparing that many bytes costs by itself, when they are in the processor's caches and when they are not.
 
-  --only 3,100        clusters: 3, 100, 500, 1000, reshard; default all
+  --only 3,100        clusters: 3, 100, 500, 1000, split, reshard; default all
   --quick             shorter measurements (half a minute in all)
   --json FILE         writes the figures
 `
@@ -27,9 +28,13 @@ const clusters: Record<string, { title: string; primaries: number; ranges: numbe
   '3': { title: '3 primaries', primaries: 3, ranges: 3 },
   '100': { title: '100 primaries', primaries: 100, ranges: 100 },
   '500': { title: '500 primaries', primaries: 500, ranges: 500 },
-  '1000': { title: '1,000 primaries, 5,000 ranges', primaries: 1000, ranges: 5000 },
+  '1000': { title: '1,000 primaries', primaries: 1000, ranges: 1000 },
+  split: { title: '1,000 primaries, 5,000 ranges', primaries: 1000, ranges: 5000 },
   reshard: { title: '100 primaries, 6,000 ranges', primaries: 100, ranges: 6000 },
 }
+
+/** More than a processor's caches hold. */
+const uncachedBytes = 256 * 2 ** 20
 
 const way = {
   decoding: 'decoding alone, by redis-parser',
@@ -39,7 +44,10 @@ const way = {
   renewed: 'ours, all ranges changed',
   changed: 'ours, one slot moved',
   judged: 'ours, one slot moved, epochs compared',
+  some: 'ours, a hundredth of the ranges changed',
   unchanged: 'ours, unchanged',
+  warm: 'comparing the bytes alone, cached',
+  cold: 'comparing the bytes alone, not cached',
 } as const
 
 interface Result {
@@ -99,6 +107,19 @@ function ourSubject(name: string, shape: SlotsShape, change: Partial<SlotsShape>
   return { name, asynchronous: false, create }
 }
 
+/** The least that telling an unchanged answer can cost. */
+function comparingSubject(name: string, shape: SlotsShape, isCached: boolean): Subject {
+  const bytes = encodeSlots(slotsReply(shape), 3)
+  const create = () => {
+    const copies = Array.from({ length: isCached ? 1 : Math.ceil(uncachedBytes / bytes.length) }, () =>
+      Buffer.from(bytes),
+    )
+    let turn = 0
+    return () => expect(bytes.compare(copies[turn++ % copies.length] as Buffer) === 0)
+  }
+  return { name, asynchronous: false, create }
+}
+
 function subjects(shape: SlotsShape): Subject[] {
   const { primaries } = shape
   return [
@@ -107,9 +128,12 @@ function subjects(shape: SlotsShape): Subject[] {
     rivalSubject(way.ioredis, shape, 2 * primaries, ioredisRefresh),
     rivalSubject(way.nodeRedis, shape, primaries, nodeRedisRefresh),
     ourSubject(way.renewed, shape, { rotation: 1 }),
+    ourSubject(way.some, shape, { moved: Math.ceil(shape.ranges / 100) }),
     ourSubject(way.changed, shape, { shift: 1 }),
     ourSubject(way.judged, shape, { shift: 1 }, true),
     ourSubject(way.unchanged, shape, null),
+    comparingSubject(way.warm, shape, true),
+    comparingSubject(way.cold, shape, false),
   ]
 }
 

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { type DriverName, driverNames } from './faults/drivers.mjs'
 import { type Figures, run } from './faults/run.mjs'
 import { scenarios } from './faults/scenarios.mjs'
-import { figure, machine, table } from './lib/report.mjs'
+import { betweenMarks, figure, machine, markdown, table } from './lib/report.mjs'
 
 const help = `npm run bench:reliability [-- options]
 
@@ -16,7 +16,7 @@ appends numbers to a list of its own. Afterwards what the callers were told is h
   --clients slotwise,…  ${driverNames.join(', ')}; default all
   --rounds N            each scenario so many times (default 1); figures are of all rounds
   --json FILE           writes the figures
-  --doc FILE            writes the tables between the two marks of a Markdown file
+  --doc FILE            writes each table between the marks of its scenario in a Markdown file; what was not run stays
 `
 
 const columns = [
@@ -29,15 +29,27 @@ const columns = [
   'lost',
   'twice',
   'disordered',
+  'late',
   'heap peak MiB',
   'fds peak',
   'fds left',
+  'handles left',
   'unhandled',
 ]
 
 function row(driver: DriverName, figures: Figures): string[] {
-  const { verdict, firstSuccessMs, silenceMs, heapBeforeMiB, heapPeakMiB, fdsBefore, fdsPeak, fdsAfter, unhandled } =
-    figures
+  const {
+    verdict,
+    firstSuccessMs,
+    silenceMs,
+    heapBeforeMiB,
+    heapPeakMiB,
+    fdsBefore,
+    fdsPeak,
+    fdsAfter,
+    resourcesLeft,
+    unhandled,
+  } = figures
   return [
     driver,
     firstSuccessMs === null ? 'never' : firstSuccessMs.toFixed(0),
@@ -48,28 +60,19 @@ function row(driver: DriverName, figures: Figures): string[] {
     String(verdict.lost.length),
     String(verdict.duplicates.length),
     String(verdict.disordered.length),
+    String(verdict.late.length),
     figure(heapPeakMiB - heapBeforeMiB),
     String(fdsPeak - fdsBefore),
     String(fdsAfter - fdsBefore),
+    String(resourcesLeft.length),
     String(unhandled.length),
   ]
 }
 
-const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
-
-function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map(line).join('\n')
-}
-
-function writeInto(file: string, sections: readonly string[], date: string): void {
-  const text = readFileSync(file, 'utf8')
-  const [before, after] = [text.indexOf(firstMark), text.indexOf(lastMark)]
-  if (before === -1 || after === -1) throw new Error(`${file} has no marks: ${firstMark} … ${lastMark}`)
-  const measured = `Measured on ${date}: ${machine()}, by \`npm run bench:reliability\`.`
-  const figures = [firstMark, measured, ...sections].join('\n\n')
-  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
+/** Puts what was measured of a scenario between its two marks in the text; where there are none, a section of its own at the end. */
+function withFigures(text: string, name: string, title: string, measured: string): string {
+  const found = betweenMarks(text, name, measured)
+  return found ?? `${text.trimEnd()}\n\n### ${title}\n\n<!-- ${name} -->\n\n${measured}\n\n<!-- /${name} -->\n`
 }
 
 async function main(): Promise<void> {
@@ -98,7 +101,6 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`${machine()}\n`)
   const results: Record<string, Partial<Record<DriverName, Figures>>[]> = {}
-  const sections: string[] = []
   for (const name of chosen) {
     const rows = [columns]
     results[name] = []
@@ -108,12 +110,15 @@ async function main(): Promise<void> {
       for (const [driver, each] of figures) rows.push(row(driver, each))
     }
     process.stdout.write(`\n${name}: ${scenarios[name]?.title}\n${table(rows)}\n`)
-    sections.push(`### ${scenarios[name]?.title}\n\n${markdown(rows)}\n`)
+    if (values.doc !== undefined) {
+      const measured = `${markdown(rows)}\n\n${new Date().toISOString().slice(0, 10)}, ${machine()}.`
+      const text = readFileSync(values.doc, 'utf8')
+      writeFileSync(values.doc, withFigures(text, name, scenarios[name]?.title ?? name, measured))
+    }
   }
-  if (values.doc !== undefined) writeInto(values.doc, sections, new Date().toISOString().slice(0, 10))
   if (values.json !== undefined) {
     const brief = (key: string, value: unknown) =>
-      key === 'lost' || key === 'denied' ? (value as unknown[]).length : value
+      ['lost', 'denied', 'late'].includes(key) ? (value as unknown[]).length : value
     writeFileSync(values.json, `${JSON.stringify({ machine: machine(), results }, brief, 2)}\n`)
   }
 }

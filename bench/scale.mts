@@ -4,12 +4,12 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { findOnPath } from '../scripts/redis-server.mjs'
-import { figure, machine, table } from './lib/report.mjs'
+import { findOnPath } from '../scripts/programs.mjs'
+import { figure, machine, markdown, table, writeInto } from './lib/report.mjs'
 import type { FromChild, ScaleMeasured, ScaleWork, ToChild } from './lib/scale-child.mjs'
 import { type ScaleClient, scaleClients } from './lib/scale-clients.mjs'
 import type { Counted, FromServer, ScaleShape, ToServer } from './lib/scale-server.mjs'
@@ -19,15 +19,18 @@ const help = `npm run bench:scale [-- options]
 A fake cluster whose slots move all the time, ten a second, and its clients:
 
   big      one client of 1,000 primaries and 1,000 replicas, 16384 slots in 5,000 ranges, with calls to all of them
-  many     1,000 clients, in four processes, of 100 primaries and 100 replicas, each with calls to a few slots
+  some     250 clients, in four processes, of 100 primaries and 100 replicas, each with calls to a few slots
+  many     1,000 clients, the same
 
-For each client library: looks at the topology, connections, event-loop delay, heap. Takes about 10 minutes; --quick two.
+For each client library: looks at the topology, connections, event-loop delay, heap. The cluster is a process of its own on a core of its own.
+Takes about 17 minutes; --quick four.
 
-  --only big,many       default both
-  --clients slotwise,…  ${scaleClients.join(', ')}; default all (node-redis not in 'many': it keeps a socket to every node)
+  --only big,many       default all three; 'none' for the tables alone of what is in the JSON file
+  --clients slotwise,…  ${scaleClients.join(', ')}; default all (node-redis with 'big' only: it keeps a socket to every node)
   --seconds N           length of each measurement (default 60)
-  --quick               15 seconds each, 200 clients in 'many'
-  --json FILE           writes the figures
+  --quick               15 seconds each; 50 clients in 'some', 200 in 'many'
+  --json FILE           writes the figures; those of other measurements that are in the file already stay
+  --doc FILE            writes the tables of all that is in the JSON file, or else of this run, between the two marks of a Markdown file
 `
 
 interface Setting {
@@ -36,6 +39,16 @@ interface Setting {
   processes: number
   work: Omit<ScaleWork, 'client' | 'addresses'>
   clients: readonly ScaleClient[]
+}
+
+function fleet(clients: number): Setting {
+  return {
+    title: `${clients.toLocaleString('en')} clients, 100 primaries`,
+    shape: { primaries: 100, replicas: 1, ranges: 500, movesPerSecond: 10 },
+    processes: 4,
+    work: { clients: Math.ceil(clients / 4), concurrency: 1, pauseMs: 250, keys: 8 },
+    clients: scaleClients.filter(client => client !== 'node-redis'),
+  }
 }
 
 function settings(quick: boolean): Record<string, Setting> {
@@ -47,13 +60,8 @@ function settings(quick: boolean): Record<string, Setting> {
       work: { clients: 1, concurrency: 50, pauseMs: 20, keys: 20_000 },
       clients: scaleClients,
     },
-    many: {
-      title: `${quick ? 200 : '1,000'} clients, 100 primaries`,
-      shape: { primaries: 100, replicas: 1, ranges: 500, movesPerSecond: 10 },
-      processes: 4,
-      work: { clients: quick ? 50 : 250, concurrency: 1, pauseMs: 250, keys: 8 },
-      clients: scaleClients.filter(client => client !== 'node-redis'),
-    },
+    some: fleet(quick ? 50 : 250),
+    many: fleet(quick ? 200 : 1000),
   }
 }
 
@@ -129,8 +137,8 @@ const columns = [
   'calls/s',
   'failed',
   'loop delay p50 ms',
-  'p99',
-  'max',
+  'p99 ms',
+  'max ms',
   'heap MiB',
   'CPU %',
 ]
@@ -155,6 +163,24 @@ function row(client: ScaleClient, { before, counted, children, seconds }: Result
   ]
 }
 
+type Results = Record<string, Partial<Record<ScaleClient, Result>>>
+
+function sections(results: Results, possible: Record<string, Setting>): { title: string; rows: string[][] }[] {
+  return Object.entries(possible).flatMap(([name, { title, shape, clients }]) => {
+    const own = results[name]
+    const measured = clients.filter(client => own?.[client] !== undefined)
+    const first = own?.[measured[0] as ScaleClient]
+    if (own === undefined || first === undefined) return []
+    const rows = measured.map(client => row(client, own[client] as Result))
+    return [
+      {
+        title: `${title}; ${shape.movesPerSecond} slots move each second, ${first.seconds} s`,
+        rows: [columns, ...rows],
+      },
+    ]
+  })
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -164,10 +190,11 @@ async function main(): Promise<void> {
       seconds: { type: 'string' },
       quick: { type: 'boolean' },
       json: { type: 'string' },
+      doc: { type: 'string' },
     },
   })
   const possible = settings(values.quick === true)
-  const chosen = values.only?.split(',') ?? Object.keys(possible)
+  const chosen = values.only?.split(',').filter(name => name !== 'none') ?? Object.keys(possible)
   const clients = (values.clients?.split(',') ?? scaleClients) as ScaleClient[]
   const seconds = Number(values.seconds ?? (values.quick ? 15 : 60))
   const wrong = [
@@ -183,27 +210,40 @@ async function main(): Promise<void> {
   process.stdout.write(
     `${machine()}; ${taskset === null ? 'not pinned to cores' : 'clients on core 0, the cluster on core 1'}\n`,
   )
-  const results: Record<string, Partial<Record<ScaleClient, Result>>> = {}
+  const { json } = values
+  const results: Results = json !== undefined && existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')).results : {}
   for (const name of chosen) {
     const setting = possible[name] as Setting
-    const rows = [columns]
-    const own: Partial<Record<ScaleClient, Result>> = {}
-    results[name] = own
+    results[name] ??= {}
     for (const client of clients.filter(client => setting.clients.includes(client))) {
       process.stdout.write(`  ${setting.title}, ${client} …`)
       const result = await measure(setting, client, seconds)
-      own[client] = result
-      rows.push(row(client, result))
+      Object.assign(results[name], { [client]: result })
       process.stdout.write(
         ` ${figure((60 * (result.counted.slotsAsked - result.before.slotsAsked)) / seconds)} CLUSTER SLOTS a minute\n`,
       )
     }
-    process.stdout.write(
-      `\n${setting.title}; ${setting.shape.movesPerSecond} slots move each second, ${seconds} s\n${table(rows)}\n\n`,
-    )
   }
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), seconds, results }, null, 2)}\n`)
+  const tables = sections(results, possible)
+  for (const { title, rows } of tables) process.stdout.write(`\n${title}\n${table(rows)}\n`)
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
+  if (values.doc !== undefined) {
+    const text = tables.map(({ title, rows }) => `### ${title}\n\n${markdown(rows)}`)
+    writeInto(values.doc, text, 'bench:scale')
+  }
+  process.stdout.write(`\nbench:scale: ${verdict(results)}\n`)
+}
+
+/** Looks at the topology a minute, ours and ioredis'. */
+function verdict(results: Results): string {
+  const perMinute = ({ counted, before, seconds }: Result) =>
+    figure((60 * (counted.slotsAsked - before.slotsAsked)) / seconds)
+  const compared = Object.entries(results).flatMap(([name, { slotwise, ioredis }]) =>
+    slotwise === undefined || ioredis === undefined
+      ? []
+      : [`${name} ${perMinute(slotwise)} beside ${perMinute(ioredis)}`],
+  )
+  return `CLUSTER SLOTS a minute, slotwise beside ioredis: ${compared.join('; ') || 'not both measured'}`
 }
 
 await main()

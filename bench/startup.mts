@@ -1,12 +1,12 @@
 // bench:startup: how long a program waits for its first reply from a cluster, beside ioredis, in one run.
 
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { LocalCluster } from '../scripts/local-cluster.mjs'
 import { childJson } from './lib/child-json.mjs'
 import { pinned } from './lib/pinned.mjs'
 import { orderOf } from './lib/plan.mjs'
 import { figure, machine, median, quarters, table } from './lib/report.mjs'
+import { roundsAndJson } from './lib/rounds-options.mjs'
 import type { Job, Startup, StartupClient } from './lib/startup-child.mjs'
 
 const help = `npm run bench:startup [-- options]
@@ -43,20 +43,9 @@ async function measure(rounds: number): Promise<Record<StartupClient, Startup[]>
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      rounds: { type: 'string', default: '25' },
-      json: { type: 'string' },
-    },
-  })
-  const rounds = Number(values.rounds)
-  const wrong = !(Number.isInteger(rounds) && rounds > 0)
-  if (values.help === true || wrong) {
-    process.exitCode = wrong ? 2 : 0
-    process[wrong ? 'stderr' : 'stdout'].write(wrong ? `Cannot use: --rounds\n\n${help}` : help)
-    return
-  }
+  const options = roundsAndJson(help, 25)
+  if (options === null) return
+  const { rounds, json } = options
   process.stdout.write(`${machine()}; ${pinned ? 'clients on core 0, servers on core 1' : 'not pinned to cores'}\n`)
   const results = await measure(rounds)
   const ratios = (client: StartupClient, quantity: keyof Startup) =>
@@ -73,8 +62,8 @@ async function main(): Promise<void> {
       `bench:startup: to the first reply slotwise takes ${median(ratios('slotwise', 'totalMs')).toFixed(2)} × the time of ioredis, ` +
       `${median(ratios('slotwise', 'cpuMs')).toFixed(2)} × the CPU\n`,
   )
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
+  if (json !== undefined) {
+    writeFileSync(json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
   }
 }
 

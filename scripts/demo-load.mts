@@ -25,6 +25,8 @@ export interface Sample {
   waitingCalls: number
   waitingBytes: number
   heapBytes: number
+  heapReservedBytes: number
+  externalBytes: number
   residentBytes: number
   sockets: number
   socketFds: number
@@ -138,6 +140,8 @@ const sampler = setInterval(() => {
     waitingCalls: inspection.queued,
     waitingBytes: inspection.queuedBytes,
     heapBytes: memory.heapUsed,
+    heapReservedBytes: memory.heapTotal,
+    externalBytes: memory.external,
     residentBytes: memory.rss,
     sockets: inspection.sockets.total,
     socketFds: socketFds(),

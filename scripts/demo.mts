@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type DemoCluster, FakeDemoCluster } from './demo-fake.mjs'
 import type { Order, Report, Sample } from './demo-load.mjs'
+import { DemoRecord } from './demo-record.mjs'
 import { Screen } from './demo-screen.mjs'
 import { LocalCluster } from './local-cluster.mjs'
 import { findRedisServer } from './redis-server.mjs'
@@ -15,7 +16,7 @@ const help = `npm run demo [-- --fake] [-- --help]
 
 Starts a Redis Cluster of 3 primaries and 3 replicas on 127.0.0.1, drives a mixed load through slotwise, kills every
 node while the load goes on, starts them again, and does it twice, the second time at four times the rate. Takes less than
-a minute and ends with "demo: OK …" (exit status 0) or "demo: FAILED …" (1).
+a minute and ends with "demo: OK …" (exit status 0) or "demo: FAILED …" (1), and with the path of a report with charts.
 
 Uses redis-server. If it is missing, Debian's package is installed through apt-get where that is allowed; name
 another one with REDIS_SERVER=/path/to/redis-server. Where none can be had, and with --fake, the nodes are fake
@@ -50,13 +51,14 @@ class Load {
   last: Sample | null = null
   samples: Sample[] = []
 
-  constructor(addresses: string[], screen: Screen) {
+  constructor(addresses: string[], screen: Screen, record: DemoRecord) {
     this.#child = fork(new URL('./demo-load.mjs', import.meta.url), addresses)
     this.#child.on('message', (report: Report) => {
       if (report.kind === 'sample') {
         this.last = report
         this.samples.push(report)
         screen.sample(report)
+        record.sample(report)
       }
       this.#waiting.get(report.kind)?.(report)
     })
@@ -94,16 +96,27 @@ class Load {
 }
 
 /** One outage: kill all, wait, start all, until the client serves again; with what it showed. */
-async function outage(round: number, load: Load, cluster: DemoCluster, screen: Screen): Promise<Outage> {
+async function outage(
+  round: number,
+  load: Load,
+  cluster: DemoCluster,
+  screen: Screen,
+  record: DemoRecord,
+): Promise<Outage> {
   const { opsPerSec, outageMs } = rounds[round] as (typeof rounds)[number]
-  screen.phase(`steady ${opsPerSec}/s`)
+  const phase = (name: string, isOutage: boolean) => {
+    screen.phase(name)
+    record.phase(name, isOutage)
+  }
+  phase(`steady ${opsPerSec}/s`, false)
   load.tell({ kind: 'rate', opsPerSec })
   await delay(steadyMs)
   const kept = await load.ask({ kind: 'write-kept', round, count: keptCount }, 'kept-written')
 
-  screen.phase('every node killed')
+  phase('every node killed', true)
   load.samples = []
   await cluster.killAll()
+  record.mark('cluster', 'every node is killed')
   // The first moment, in which every node is redialled at once, is the same at any rate; count what goes on.
   await delay(1_000)
   const dialsBefore = load.last?.dials ?? 0
@@ -115,11 +128,15 @@ async function outage(round: number, load: Load, cluster: DemoCluster, screen: S
   load.tell({ kind: 'mark' })
   const firstSuccess = load.next('first-success', okWithinMs)
   await cluster.restartAll()
+  record.mark('cluster', 'every node is started')
   await cluster.waitUntilOk(okWithinMs)
   const okAt = performance.timeOrigin + performance.now()
-  const firstSuccessMs = (await firstSuccess).atMs - okAt
+  record.mark('cluster', 'every node says cluster_state:ok')
+  const first = (await firstSuccess).atMs
+  record.mark('success', 'first success', first)
+  const firstSuccessMs = first - okAt
 
-  screen.phase('settling')
+  phase('settling', false)
   await delay(settleMs)
   const read = await load.ask({ kind: 'read-kept', round }, 'kept-read')
   const served = await readFromServers(
@@ -143,33 +160,57 @@ async function readFromServers(cluster: DemoCluster, keys: string[]): Promise<Ma
   return served
 }
 
-async function run(screen: Screen, cluster: DemoCluster, load: Load): Promise<string[]> {
+async function run(screen: Screen, cluster: DemoCluster, load: Load, record: DemoRecord): Promise<string[]> {
   await load.next('ready', 10_000)
   screen.phase('warming up')
+  record.phase('warming up', false)
   load.tell({ kind: 'rate', opsPerSec: (rounds[0] as (typeof rounds)[number]).opsPerSec })
   await delay(steadyMs)
   const baseline = await load.ask({ kind: 'heap' }, 'heap')
   const outages: Outage[] = []
   const problems: string[] = []
-  const check = (ok: boolean, problem: string) => {
+  const check = (ok: boolean, problem: string, promise: string, limit: string, measured: string) => {
     if (!ok) problems.push(problem)
+    record.verdicts.push({ promise, limit, measured, holds: ok })
   }
   for (const [round] of rounds.entries()) {
-    const result = await outage(round, load, cluster, screen)
+    const result = await outage(round, load, cluster, screen, record)
     outages.push(result)
     screen.note(
       `outage ${round + 1}: first success ${result.firstSuccessMs.toFixed(0)} ms after the cluster said ok, ` +
         `${result.dialsPerSec.toFixed(1)} dials/s, peak heap ${megabytes(result.peakHeapBytes)} MB, ` +
         `${result.keptChecked} acknowledged keys read back, ${result.keptLost} lost by the servers`,
     )
-    check(result.firstSuccessMs <= firstSuccessLimitMs, `first success ${result.firstSuccessMs.toFixed(0)} ms after ok`)
-    check(result.keptWrong === 0, `${result.keptWrong} acknowledged keys read back wrong`)
-    check(result.keptChecked > 0, 'the servers kept no acknowledged key')
+    const which = `outage ${round + 1}: `
+    check(
+      result.firstSuccessMs <= firstSuccessLimitMs,
+      `first success ${result.firstSuccessMs.toFixed(0)} ms after ok`,
+      `${which}back at once when the cluster is`,
+      `${firstSuccessLimitMs} ms after every node says cluster_state:ok`,
+      `${result.firstSuccessMs.toFixed(0)} ms`,
+    )
+    check(
+      result.keptWrong === 0,
+      `${result.keptWrong} acknowledged keys read back wrong`,
+      `${which}what was acknowledged is read back`,
+      'none wrong',
+      `${result.keptWrong} wrong of ${result.keptChecked}`,
+    )
+    check(
+      result.keptChecked > 0,
+      'the servers kept no acknowledged key',
+      `${which}the servers have kept what they acknowledged`,
+      'some',
+      `${result.keptChecked} keys`,
+    )
   }
   const [first, second] = outages as [Outage, Outage]
   check(
     Math.abs(second.dialsPerSec - first.dialsPerSec) <= 0.25 * first.dialsPerSec + 1,
     `dials depend on the load: ${first.dialsPerSec.toFixed(1)}/s, then ${second.dialsPerSec.toFixed(1)}/s`,
+    'dials do not depend on the load',
+    'within 25 % + 1/s',
+    `${first.dialsPerSec.toFixed(1)}/s, then ${second.dialsPerSec.toFixed(1)}/s at four times the load`,
   )
   load.tell({ kind: 'rate', opsPerSec: 0 })
   await delay(500)
@@ -177,17 +218,55 @@ async function run(screen: Screen, cluster: DemoCluster, load: Load): Promise<st
   check(
     after.usedBytes <= baseline.usedBytes * 1.1 + heapSlackBytes,
     `heap ${megabytes(after.usedBytes)} MB, baseline ${megabytes(baseline.usedBytes)} MB`,
+    'the heap is back where it was, after garbage collection',
+    '10 % + 4 MB over the baseline',
+    `${megabytes(baseline.usedBytes)} MB, then ${megabytes(after.usedBytes)} MB`,
   )
-  check(after.sockets === after.socketFds, `${after.socketFds} sockets open, ${after.sockets} in the ledger`)
+  check(
+    after.sockets === after.socketFds,
+    `${after.socketFds} sockets open, ${after.sockets} in the ledger`,
+    'the client knows every socket it has',
+    `${after.sockets} in its ledger`,
+    `${after.socketFds} open`,
+  )
   const ended = await load.ask({ kind: 'end' }, 'ended')
-  check(ended.issued === ended.settled, `${ended.issued - ended.settled} of ${ended.issued} calls never settled`)
-  check(ended.sockets === 0 && ended.socketFds === 0, `${ended.socketFds} sockets left open`)
+  check(
+    ended.issued === ended.settled,
+    `${ended.issued - ended.settled} of ${ended.issued} calls never settled`,
+    'every call has settled',
+    `${ended.issued} made`,
+    `${ended.settled} settled`,
+  )
+  check(
+    ended.sockets === 0 && ended.socketFds === 0,
+    `${ended.socketFds} sockets left open`,
+    'no socket is left after close()',
+    '0',
+    `${ended.socketFds}`,
+  )
+  record.figures = figures(baseline.usedBytes, after, outages, record)
   await load.ended()
   screen.note(
     `heap after GC: ${megabytes(baseline.usedBytes)} MB before, ${megabytes(after.usedBytes)} MB after; ` +
       `${ended.issued} calls, all settled: ${ended.issued === ended.settled}; sockets left: ${ended.socketFds}`,
   )
   return problems
+}
+
+function figures(
+  heapBaselineBytes: number,
+  after: Extract<Report, { kind: 'heap' }>,
+  outages: Outage[],
+  record: DemoRecord,
+) {
+  return record.figuresWith({
+    heapBaselineBytes,
+    heapAfterBytes: after.usedBytes,
+    socketsAfter: after.socketFds,
+    socketsAfterByClient: after.sockets,
+    dialsPerSec: outages.map(outage => outage.dialsPerSec),
+    recoveryMs: outages.map(outage => outage.firstSuccessMs),
+  })
 }
 
 function megabytes(bytes: number): string {
@@ -238,10 +317,11 @@ async function main(): Promise<void> {
   const noServer = values.fake === true ? 'as you asked for' : await whyNoServer()
   await using cluster = noServer === null ? await startReal() : await startFake(noServer)
   const screen = new Screen()
-  const load = new Load(cluster.addresses, screen)
+  const record = new DemoRecord()
+  const load = new Load(cluster.addresses, screen, record)
   let problems: string[]
   try {
-    problems = await run(screen, cluster, load)
+    problems = await run(screen, cluster, load, record)
   } catch (error) {
     problems = [(error as Error).message]
   } finally {
@@ -252,6 +332,8 @@ async function main(): Promise<void> {
   if (problems.length === 0)
     process.stdout.write(`demo: OK (${rounds.length} outages survived, ${seconds} s${where})\n`)
   else process.stdout.write(`demo: FAILED: ${problems.join('; ')}\n`)
+  const servers = noServer === null ? 'redis-server' : 'FAKE servers of slotwise/testing'
+  process.stdout.write(`${await record.write(rounds, servers)}\n`)
   process.exitCode = problems.length === 0 ? 0 : 1
 }
 

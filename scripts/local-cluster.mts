@@ -10,11 +10,13 @@ import { LocalServer, type LocalServerOptions } from './local-server.mjs'
 
 export { freePorts, LocalServer, type LocalServerOptions, liveServerPids } from './local-server.mjs'
 
-export interface LocalClusterOptions extends Omit<LocalServerOptions, 'cluster'> {
+export interface LocalClusterOptions extends Omit<LocalServerOptions, 'cluster' | 'host'> {
   /** Default 3. */
   primaries?: number
   /** Default 1. */
   replicasPerPrimary?: number
+  /** One for each server, primaries first. Default 127.0.0.1 for all. */
+  hosts?: readonly string[]
   /** After this long without an answer a node counts as failed. Default 1,000. */
   nodeTimeoutMs?: number
   onProgress?: (line: string) => void
@@ -33,10 +35,13 @@ export class LocalCluster {
   }
 
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const { primaries = 3, replicasPerPrimary = 1, nodeTimeoutMs = 1000, onProgress, ...server } = options
+    const { primaries = 3, replicasPerPrimary = 1, nodeTimeoutMs = 1000, hosts, onProgress, ...server } = options
     const total = primaries * (1 + replicasPerPrimary)
     const started = await Promise.allSettled(
-      Array.from({ length: total }, () => LocalServer.start({ ...server, cluster: { nodeTimeoutMs } })),
+      Array.from({ length: total }, (_, i) => {
+        const host = hosts?.[i]
+        return LocalServer.start({ ...server, ...(host !== undefined && { host }), cluster: { nodeTimeoutMs } })
+      }),
     )
     const nodes = started.filter(result => result.status === 'fulfilled').map(result => result.value)
     const cluster = new LocalCluster(nodes)

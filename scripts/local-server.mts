@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { findOnPath, findRedisServer } from './redis-server.mjs'
+import { findOnPath } from './programs.mjs'
+import { findRedisServer } from './redis-server.mjs'
 
 export interface ServerTls {
   /** Paths of PEM files. */
@@ -36,32 +37,44 @@ export interface LocalServerOptions {
   unixSocket?: boolean
   /** Default `none`. */
   persistence?: 'none' | 'aof'
-  /** Default 127.0.0.1. */
+  /** Where it listens, and where it connects from if given. Default 127.0.0.1. */
+  host?: string
+  /** Addresses to listen on. Default its host. */
   bind?: string[]
+  /** Something in front of it that passes on what comes in: the ports that everybody is told, for those that it listens on. */
+  front?: (host: string, own: Ports) => Promise<Ports>
   /** Core to run on. */
   cpu?: number
   cluster?: { nodeTimeoutMs: number }
 }
 
+export interface Ports {
+  port: number
+  busPort: number
+}
+
 const startLimitMs = 10_000
 const commandLimitMs = 5_000
-const running = new Map<number, string>()
+const running = new Set<number>()
+/** Folders of servers, running or not. */
+const folders = new Set<string>()
 
 /** Process ids of the servers that this process has started and not ended. */
 export function liveServerPids(): number[] {
-  return [...running.keys()]
+  return [...running]
 }
 
 function endAll(): void {
-  for (const [pid, dir] of running) {
+  for (const pid of running) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
       // It is gone already.
     }
-    rmSync(dir, { recursive: true, force: true })
   }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   running.clear()
+  folders.clear()
 }
 
 process.on('exit', endAll)
@@ -96,28 +109,39 @@ async function listenSomewhere(): Promise<Server> {
 }
 
 export class LocalServer {
-  readonly host = '127.0.0.1'
+  readonly host: string
+  /** Ports under which it is known. */
   readonly port: number
   readonly busPort: number
+  readonly #own: Ports
   readonly dir: string
   readonly #program: string
   readonly #options: LocalServerOptions
   #child: ChildProcess | null = null
   #admin: Redis | null = null
 
-  private constructor(port: number, busPort: number, program: string, options: LocalServerOptions) {
-    this.port = port
-    this.busPort = busPort
+  private constructor(own: Ports, known: Ports, program: string, options: LocalServerOptions) {
+    this.host = options.host ?? '127.0.0.1'
+    this.#own = own
+    this.port = known.port
+    this.busPort = known.busPort
     this.#program = program
     this.#options = options
     this.dir = mkdtempSync(join(tmpdir(), 'slotwise-redis-'))
+    folders.add(this.dir)
   }
 
   static async start(options: LocalServerOptions = {}): Promise<LocalServer> {
     const program = await findRedisServer({ install: true, log: line => process.stderr.write(`${line}\n`) })
     for (let attempt = 0; ; attempt++) {
       const [port, busPort] = (await freePorts(2)) as [number, number]
-      const server = new LocalServer(port, busPort, program, options)
+      const own = { port, busPort }
+      const server = new LocalServer(
+        own,
+        (await options.front?.(options.host ?? '127.0.0.1', own)) ?? own,
+        program,
+        options,
+      )
       try {
         await server.#launch()
         return server
@@ -159,7 +183,7 @@ export class LocalServer {
     const { config, requirepass, users, tls, unixSocket, persistence, bind, cluster } = this.#options
     const lines: string[] = [
       `bind ${(bind ?? [this.host]).join(' ')}`,
-      tls === undefined ? `port ${this.port}` : `port 0\ntls-port ${this.port}`,
+      tls === undefined ? `port ${this.#own.port}` : `port 0\ntls-port ${this.#own.port}`,
       `dir ${this.dir}`,
       'logfile redis.log',
       'daemonize no',
@@ -179,16 +203,21 @@ export class LocalServer {
     }
     if (requirepass !== undefined) lines.push(`requirepass ${requirepass}`, `masterauth ${requirepass}`)
     for (const [name, rules] of Object.entries(users ?? {})) lines.push(`user ${name} ${rules}`)
+    // Protected mode takes 127.0.0.1 alone for this machine.
+    if (this.#options.host !== undefined) lines.push(`bind-source-addr ${this.host}`, 'protected-mode no')
     if (unixSocket === true) lines.push(`unixsocket ${this.unixSocketPath}`)
     if (cluster !== undefined) {
       lines.push(
         'cluster-enabled yes',
         'cluster-config-file nodes.conf',
-        `cluster-port ${this.busPort}`,
+        `cluster-port ${this.#own.busPort}`,
         `cluster-node-timeout ${cluster.nodeTimeoutMs}`,
         'cluster-allow-replica-migration no',
         `cluster-announce-ip ${this.host}`,
       )
+    }
+    if (this.#options.front !== undefined) {
+      lines.push(`cluster-announce-port ${this.port}`, `cluster-announce-bus-port ${this.busPort}`)
     }
     for (const [name, value] of Object.entries(config ?? {}))
       for (const one of [value].flat()) lines.push(`${name} ${one}`)
@@ -203,7 +232,7 @@ export class LocalServer {
     const [command, ...args] = [...bound, ...pinned, this.#program, join(this.dir, 'redis.conf')]
     const child = spawn(command as string, args, { stdio: 'ignore' })
     this.#child = child
-    if (child.pid !== undefined) running.set(child.pid, this.dir)
+    if (child.pid !== undefined) running.add(child.pid)
     child.once('error', () => undefined)
     child.once('exit', () => {
       running.delete(child.pid as number)
@@ -228,7 +257,7 @@ export class LocalServer {
     const { tls, requirepass } = this.#options
     this.#admin ??= new Redis({
       host: this.host,
-      port: this.port,
+      port: this.#own.port,
       lazyConnect: true,
       retryStrategy: null as never,
       maxRetriesPerRequest: 0,
@@ -297,6 +326,7 @@ export class LocalServer {
   async stop(): Promise<void> {
     await this.kill()
     rmSync(this.dir, { recursive: true, force: true })
+    folders.delete(this.dir)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

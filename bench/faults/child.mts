@@ -1,5 +1,6 @@
 // Child: a process in which callers use one client library while the parent makes things go wrong. Speaks with its parent by messages.
 
+import dns from 'node:dns'
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
@@ -15,6 +16,10 @@ export interface Work {
   pauseMs: number
   /** Scripts, transactions, several calls at once and pub/sub, besides single appends. */
   mixed: boolean
+  /** Deadline of each call, in milliseconds; by default the library's own. */
+  timeoutMs?: number
+  /** Names and the addresses for which they stand. */
+  names?: Record<string, string>
 }
 
 export type ToChild =
@@ -23,6 +28,8 @@ export type ToChild =
   | { do: 'exhaust'; on: boolean }
   /** The wall clock jumps by so many milliseconds. */
   | { do: 'jump'; byMs: number }
+  /** Names stand for other addresses. */
+  | { do: 'rename'; names: Record<string, string> }
   /** No new calls; what is open may settle for so long. */
   | { do: 'stop'; settleMs: number }
 
@@ -41,6 +48,8 @@ export interface Report {
   heapBeforeMiB: number
   heapPeakMiB: number
   heapAfterMiB: number
+  /** What would keep the process alive and was not there before the client, by kind. */
+  resourcesLeft: string[]
   dialsPerSecondPeak: number
   refreshesPerSecondPeak: number
   unhandled: string[]
@@ -62,12 +71,31 @@ const heapMiB = () => getHeapStatistics().used_heap_size / 2 ** 20
 const writes: Write[] = []
 const badSamples: string[] = []
 const unhandled: string[] = []
-process.on('unhandledRejection', reason => unhandled.push(String((reason as Error)?.message ?? reason)))
+// With --unhandled-rejections=strict they come here.
+process.on('uncaughtException', error => unhandled.push(String((error as Error)?.message ?? error)))
+
+// Listeners that pile up, timers that cannot be: nothing that a client should do.
+process.on('warning', warning => unhandled.push(`${warning.name}: ${warning.message}`))
+
+/** In place of a name server: every library asks dns.lookup() in the end. */
+const names = new Map<string, string>()
+const systemLookup = dns.lookup
+dns.lookup = ((name: string, options: dns.LookupOptions, callback: (...told: unknown[]) => void) => {
+  const address = names.get(name)
+  const told = typeof options === 'function' ? options : callback
+  if (address === undefined) systemLookup(name, options, callback)
+  else if (options.all === true) process.nextTick(told, null, [{ address, family: 4 }])
+  else process.nextTick(told, null, address, 4)
+}) as typeof dns.lookup
+
+function rename(to: Record<string, string>): void {
+  for (const [name, address] of Object.entries(to)) names.set(name, address)
+}
 
 let driver: Driver | null = null
 let stopping = false
 let [published, received] = [0, 0]
-const before = { fds: 0, heap: 0 }
+const before = { fds: 0, heap: 0, resources: [] as string[] }
 const peak = { fds: 0, heap: 0, dials: 0, refreshes: 0 }
 let token = 0
 
@@ -97,9 +125,9 @@ async function caller(own: Driver, key: string, { pauseMs, mixed }: Work): Promi
   }
 }
 
-async function publisher(own: Driver): Promise<void> {
+async function publisher(own: Driver, channel: string): Promise<void> {
   for (let i = 0; !stopping; i++) {
-    await own.publish('news', String(i)).then(
+    await own.publish(channel, String(i)).then(
       () => published++,
       () => undefined,
     )
@@ -126,18 +154,24 @@ function sample(own: Driver, last: { ledger: Ledger | null; at: number }): void 
 }
 
 async function start(work: Work): Promise<void> {
+  // It is made when it is first used, by whomever.
+  void process.stderr
   globalThis.gc?.()
   before.fds = fds()
   before.heap = heapMiB()
-  const own = await drive(work.driver, work.addresses)
+  before.resources = process.getActiveResourcesInfo()
+  rename(work.names ?? {})
+  const own = await drive(work.driver, work.addresses, work.timeoutMs)
   driver = own
-  if (work.mixed) await own.subscribe('news', () => received++)
+  // Each client hears itself alone.
+  const channel = `news of ${work.driver}`
+  if (work.mixed) await own.subscribe(channel, () => received++)
   // The first call of each key is made when the client has found its way.
   await Promise.all(work.keys.map(key => write(key, own.append)))
   const last = { ledger: null, at: 0 }
   setInterval(() => sample(own, last), 50).unref()
   for (const key of work.keys) void caller(own, key, work)
-  if (work.mixed) void publisher(own)
+  if (work.mixed) void publisher(own, channel)
   process.send?.({ said: 'started' })
 }
 
@@ -162,6 +196,16 @@ function holdAll(): void {
   }
 }
 
+/** Kinds of what is there beyond what was there before; the timer of whoever looks is not. */
+function resourcesLeft(): string[] {
+  const known = [...before.resources]
+  return process.getActiveResourcesInfo().filter(kind => {
+    const at = known.indexOf(kind)
+    if (at !== -1) known.splice(at, 1)
+    return at === -1
+  })
+}
+
 async function stop(settleMs: number): Promise<Report> {
   stopping = true
   const deadline = performance.now() + settleMs
@@ -170,7 +214,7 @@ async function stop(settleMs: number): Promise<Report> {
   sample(own, { ledger: null, at: 0 })
   const ledger = own.ledger()
   await own.end()
-  for (let i = 0; i < 100 && fds() > before.fds; i++) await delay(20)
+  for (let i = 0; i < 100 && (fds() > before.fds || resourcesLeft().length > 0); i++) await delay(20)
   await delay(100)
   globalThis.gc?.()
   return {
@@ -185,6 +229,7 @@ async function stop(settleMs: number): Promise<Report> {
     heapBeforeMiB: before.heap,
     heapPeakMiB: peak.heap,
     heapAfterMiB: heapMiB(),
+    resourcesLeft: resourcesLeft(),
     dialsPerSecondPeak: peak.dials,
     refreshesPerSecondPeak: peak.refreshes,
     unhandled,
@@ -197,6 +242,7 @@ process.on('message', (message: ToChild) => {
     void stop(message.settleMs).then(report => process.send?.({ said: 'report', ...report }))
   else {
     if (message.do === 'exhaust') exhaust(message.on)
+    else if (message.do === 'rename') rename(message.names)
     else {
       const real = Date.now
       Date.now = () => real() + message.byMs

@@ -1,6 +1,7 @@
 // Drivers: the same few things done with each client library, with its default options unless said otherwise.
 
 import { createRequire } from 'node:module'
+import type { Inspection } from 'slotwise/core'
 
 const require = createRequire(import.meta.url)
 
@@ -34,19 +35,24 @@ const script = "return redis.call('RPUSH', KEYS[1], ARGV[1])"
 /** Bound of what waits, so that a test can hold the client to it. */
 export const maxQueuedBytes = 8 * 2 ** 20
 
-const makers: Record<DriverName, (addresses: readonly string[]) => Driver | Promise<Driver>> = {
-  slotwise: addresses => {
+type Maker = (addresses: readonly string[], timeoutMs: number | undefined) => Driver | Promise<Driver>
+
+const makers: Record<DriverName, Maker> = {
+  slotwise: (addresses, timeoutMs) => {
     const { createClient } = require('slotwise/core') as typeof import('slotwise/core')
-    const client = createClient({ cluster: addresses, maxQueuedBytes })
+    const client = createClient({ cluster: addresses, maxQueuedBytes, ...(timeoutMs !== undefined && { timeoutMs }) })
     const subscriptions: { close?(): unknown }[] = []
     return {
       append: (key, token) => client.execute('RPUSH', [key, token]),
       appendByScript: (key, token) => client.execute('EVAL', [script, 1, key, token]),
       appendInTransaction: (key, token) =>
         client.session(async session => {
+          // Its key says where; MULTI has none.
+          await session.execute('WATCH', [key])
           session.execute('MULTI').catch(() => undefined)
           session.execute('RPUSH', [key, token]).catch(() => undefined)
-          return session.execute('EXEC')
+          const replies = await session.execute('EXEC')
+          if (replies === null) throw new Error('the key has changed meanwhile')
         }),
       publish: (channel, message) => client.execute('PUBLISH', [channel, message]),
       subscribe: (channel, onMessage) => {
@@ -54,18 +60,19 @@ const makers: Record<DriverName, (addresses: readonly string[]) => Driver | Prom
         subscriptions.push(subscription as never)
         return subscription.ready
       },
-      ledger: () => {
-        const { issued, settled, queued, inFlight, queuedBytes, sockets, dials, refreshes } = client.inspect()
-        return { issued, settled, queued, inFlight, queuedBytes, sockets: sockets.total, dials, refreshes }
-      },
+      ledger: () => ledgerOf(client.inspect()),
       end: () => client.close(),
     }
   },
-  'slotwise-api': addresses => ofCluster('slotwise', addresses, { slotwise: { resend: 'safe', maxQueuedBytes } }),
-  ioredis: addresses => ofCluster('ioredis', addresses, {}),
-  'node-redis': async addresses => {
+  'slotwise-api': (addresses, timeoutMs) =>
+    ofCluster('slotwise', addresses, timeoutMs, { slotwise: { resend: 'safe', maxQueuedBytes } }),
+  ioredis: (addresses, timeoutMs) => ofCluster('ioredis', addresses, timeoutMs, {}),
+  'node-redis': async (addresses, timeoutMs) => {
     const { createCluster } = require('redis') as typeof import('redis')
-    const client = createCluster({ rootNodes: addresses.map(address => ({ url: `redis://${address}` })) })
+    const client = createCluster({
+      rootNodes: addresses.map(address => ({ url: `redis://${address}` })),
+      ...(timeoutMs !== undefined && { commandOptions: { timeout: timeoutMs } }),
+    })
     client.on('error', () => undefined)
     await client.connect()
     return {
@@ -80,7 +87,17 @@ const makers: Record<DriverName, (addresses: readonly string[]) => Driver | Prom
   },
 }
 
-function ofCluster(library: 'ioredis' | 'slotwise', addresses: readonly string[], options: object): Driver {
+function ledgerOf({ sockets, issued, settled, queued, inFlight, queuedBytes, dials, refreshes }: Inspection): Ledger {
+  return { issued, settled, queued, inFlight, queuedBytes, sockets: sockets.total, dials, refreshes }
+}
+
+function ofCluster(
+  library: 'ioredis' | 'slotwise',
+  addresses: readonly string[],
+  commandTimeout: number | undefined,
+  own: object,
+): Driver {
+  const options = { ...own, ...(commandTimeout !== undefined && { redisOptions: { commandTimeout } }) }
   const { Cluster } = require(library) as typeof import('ioredis')
   const nodes = addresses.map(address => {
     const [host = '', port] = address.split(':')
@@ -102,7 +119,11 @@ function ofCluster(library: 'ioredis' | 'slotwise', addresses: readonly string[]
       subscriber.on('message', (_channel, message) => onMessage(message))
       return subscriber.subscribe(channel)
     },
-    ledger: () => null,
+    // Not part of its API: the engine under it.
+    ledger: () => {
+      const { core } = client as unknown as { core?: { inspect?(): Inspection } | null }
+      return core?.inspect === undefined ? null : ledgerOf(core.inspect())
+    },
     end: async () => {
       client.disconnect()
       subscriber.disconnect()
@@ -110,6 +131,7 @@ function ofCluster(library: 'ioredis' | 'slotwise', addresses: readonly string[]
   }
 }
 
-export async function drive(name: DriverName, addresses: readonly string[]): Promise<Driver> {
-  return makers[name](addresses)
+/** @param timeoutMs deadline of each call; by default the library's own */
+export async function drive(name: DriverName, addresses: readonly string[], timeoutMs?: number): Promise<Driver> {
+  return makers[name](addresses, timeoutMs)
 }

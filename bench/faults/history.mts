@@ -16,6 +16,8 @@ export interface Write {
 export interface Verdict {
   acked: number
   failed: number
+  /** Of those, the ones that were said not to have run, and have not. */
+  withdrawn: number
   /** Calls whose promise never settled. */
   open: number
   /** Acknowledged, and not there: nobody's fault but the client's. */
@@ -28,7 +30,12 @@ export interface Verdict {
   disordered: string[]
   /** The caller was told that it certainly did not run, and it did. */
   denied: Write[]
+  /** Carried out after the caller had been told that it failed: after writes that were made later. */
+  late: Write[]
 }
+
+/** Appended to every list once all clients have been told everything: what stands behind it came late. */
+export const seal = -1
 
 /** A primary went at `goneAt`; what it had acknowledged after `safeUntil` need not have been replicated. */
 export interface Gone {
@@ -49,12 +56,14 @@ export function check(
   const verdict: Verdict = {
     acked: 0,
     failed: 0,
+    withdrawn: 0,
     open: 0,
     lost: [],
     lostByRedis: 0,
     duplicates: [],
     disordered: [],
     denied: [],
+    late: [],
   }
   const places = new Map<string, Map<number, number>>()
   for (const [key, tokens] of lists) {
@@ -65,12 +74,14 @@ export function check(
     }
     places.set(key, place)
   }
+  verdict.late = lateOnes(writes, lists)
   const last = new Map<string, number>()
   for (const write of [...writes].sort((a, b) => a.token - b.token)) {
     const at = places.get(write.key)?.get(write.token)
     if (write.outcome === 'open') verdict.open++
     else if (write.outcome !== 'acked') {
       verdict.failed++
+      if (write.maybe === false && at === undefined) verdict.withdrawn++
       if (write.maybe === false && at !== undefined) verdict.denied.push(write)
     } else {
       verdict.acked++
@@ -89,6 +100,32 @@ export function check(
     }
   }
   return verdict
+}
+
+/**
+ * Writes that were given up and carried out nevertheless, after one to the same key that began only then. A list cannot tell more: what was
+ * carried out after its failure and before the next write is not found.
+ */
+function lateOnes(writes: readonly Write[], lists: ReadonlyMap<string, readonly number[]>): Write[] {
+  const byPlace = new Map<string, Map<number, Write>>()
+  for (const write of writes) {
+    let own = byPlace.get(write.key)
+    if (own === undefined) byPlace.set(write.key, (own = new Map()))
+    own.set(write.token, write)
+  }
+  const late = new Set<Write>()
+  for (const [key, tokens] of lists) {
+    let latestStart = -Infinity
+    for (const token of tokens) {
+      const write = byPlace.get(key)?.get(token)
+      if (token === seal) latestStart = Infinity
+      if (write === undefined) continue
+      const failed = write.outcome !== 'acked' && write.outcome !== 'open'
+      if (failed && write.to <= latestStart) late.add(write)
+      latestStart = Math.max(latestStart, write.from)
+    }
+  }
+  return [...late]
 }
 
 /** The longest time without a success among the writes to the keys, in milliseconds, between two moments. */

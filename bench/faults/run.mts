@@ -1,8 +1,10 @@
 // Run: one scenario with any number of clients at once, and the figures that come of it.
 
+import { fileURLToPath } from 'node:url'
 import type { Report } from './child.mjs'
 import type { DriverName } from './drivers.mjs'
 import { check, firstSuccessMs, longestSilenceMs, type Verdict } from './history.mjs'
+import { BlackHoles, findIsolation, type Network, runIsolated } from './network.mjs'
 import { scenarios } from './scenarios.mjs'
 import { now, Stage } from './stage.mjs'
 
@@ -16,11 +18,30 @@ export interface Figures extends Omit<Report, 'writes'> {
   failures: Record<string, number>
 }
 
-/** Runs a scenario. */
+/** Runs a scenario; where packets are to be lost, in a network namespace of its own. */
 export async function run(name: string, drivers: readonly DriverName[]): Promise<Map<DriverName, Figures>> {
+  if (scenarios[name]?.losesPackets !== true) return play(name, drivers)
+  const isolation = await findIsolation()
+  if ('reason' in isolation) {
+    process.stderr.write(`${name}: by proxies, not by lost packets: ${isolation.reason}\n`)
+    return play(name, drivers, new BlackHoles())
+  }
+  const path = fileURLToPath(new URL('./isolated.mjs', import.meta.url))
+  const told = await runIsolated(isolation.command, path, [name, drivers.join()])
+  const { figures, error } = told as { figures?: Map<DriverName, Figures>; error?: string }
+  if (figures === undefined) throw new Error(error)
+  return figures
+}
+
+/** Runs a scenario in this process. */
+export async function play(
+  name: string,
+  drivers: readonly DriverName[],
+  network: Network | null = null,
+): Promise<Map<DriverName, Figures>> {
   const scenario = scenarios[name]
   if (scenario === undefined) throw new Error(`No such scenario: ${name}`)
-  const stage = await Stage.open(drivers, scenario.options)
+  const stage = await Stage.open(drivers, scenario.options, network)
   try {
     await scenario.run(stage)
     const endedAt = now()

@@ -1,6 +1,7 @@
 // Scenarios: what goes wrong, and how it is put right again. Each on a cluster of its own, under load from every client.
 
 import { setTimeout as delay } from 'node:timers/promises'
+import type { LocalCluster } from '../../scripts/local-cluster.mjs'
 import type { LocalServer } from '../../scripts/local-server.mjs'
 import type { Stage, StageOptions } from './stage.mjs'
 
@@ -10,9 +11,13 @@ export interface Scenario {
   run(stage: Stage): Promise<void>
   /** Calls are refused by the servers for as long as it lasts: clients are not to hide that. */
   refuses?: boolean
+  /** Packets get lost: needs a Network. */
+  losesPackets?: boolean
 }
 
 const aof = { persistence: 'aof', config: { appendfsync: 'always' } } as const
+/** After this long a client should notice that nothing comes any more. */
+const silenceMs = 5000
 /** Long enough for everything that a fault has set off to show. */
 const afterMs = 1500
 
@@ -30,16 +35,52 @@ async function onePrimary(stage: Stage, ...command: [string, ...string[]]): Prom
   await primary.command(...command)
 }
 
+/** A name that stands for all servers. */
+const clusterName = 'redis.test'
+
+/** All servers are somewhere else from now on: they listen there, say so, and lose their connections. */
+async function moveTo(cluster: LocalCluster, host: string, limitMs = 10_000): Promise<void> {
+  for (const node of cluster.nodes) {
+    await node.command('CONFIG', 'SET', 'cluster-announce-ip', host)
+    await node.command('CONFIG', 'SET', 'bind', `${node.host} ${host}`)
+    await node.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  }
+  const announced = async () => {
+    for (const node of cluster.nodes) {
+      const told = (await node.command('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+      if (told.some(([, , [at]]) => at !== host)) return false
+    }
+    return true
+  }
+  for (const until = performance.now() + limitMs; !(await announced()); await delay(20)) {
+    if (performance.now() > until) throw new Error(`not everybody was told of ${host} within ${limitMs} ms`)
+  }
+}
+
 export const scenarios: Record<string, Scenario> = {
   'kill-primary': {
     title: 'kill -9 of a primary, failover by the cluster',
     async run(stage) {
       const { primary, replica } = await somePrimary(stage)
       await stage.lose([primary], () => primary.kill())
+      stage.gone()
       await stage.promoted(replica)
       stage.heals()
       await delay(afterMs)
       await primary.restart()
+      await delay(afterMs)
+    },
+  },
+  'restart-primary': {
+    title: 'kill -9 of a primary, restarted before anybody takes its place',
+    options: { ...aof, nodeTimeoutMs: 15_000 },
+    async run(stage) {
+      const { primary } = await somePrimary(stage)
+      await stage.breaks([primary])
+      await primary.kill()
+      await primary.restart()
+      await stage.cluster.waitUntilOk(20_000)
+      stage.heals()
       await delay(afterMs)
     },
   },
@@ -77,9 +118,9 @@ export const scenarios: Record<string, Scenario> = {
       await stage.lose([primary], () => primary.freeze())
       await stage.promoted(replica)
       stage.heals()
-      // Longer than a client should take to notice that nothing comes any more.
-      await delay(5000 + afterMs)
+      await delay(silenceMs + afterMs)
       primary.thaw()
+      await stage.deposed(primary)
       await delay(afterMs)
     },
   },
@@ -91,6 +132,80 @@ export const scenarios: Record<string, Scenario> = {
       stage.cluster.freezeAll()
       await delay(3000)
       stage.cluster.thawAll()
+      stage.heals()
+      await delay(afterMs)
+    },
+  },
+  'lost-packets': {
+    title: 'nothing comes through to a primary or from it; it is replaced, and comes back',
+    losesPackets: true,
+    async run(stage) {
+      const { primary, replica } = await somePrimary(stage)
+      await stage.lose([primary], () => stage.isolate(primary, 'all'))
+      await stage.promoted(replica)
+      stage.heals()
+      await delay(silenceMs + afterMs)
+      await stage.reconnect()
+      await stage.deposed(primary)
+      await delay(afterMs)
+    },
+  },
+  'lost-packets-of-clients': {
+    title: 'nothing comes through between clients and a primary for 7 s; nobody takes its place',
+    losesPackets: true,
+    async run(stage) {
+      const { primary } = await somePrimary(stage)
+      await stage.breaks([primary])
+      await stage.isolate(primary, 'clients')
+      await delay(silenceMs + 2000)
+      await stage.reconnect()
+      stage.heals()
+      // A kernel waits longer each time before it sends a packet again.
+      await delay(silenceMs + 2000 + afterMs)
+    },
+  },
+  'cut-off': {
+    title: 'a primary is cut off from all other servers, but not from its clients; it is replaced, and comes back',
+    losesPackets: true,
+    async run(stage) {
+      const { primary, replica } = await somePrimary(stage)
+      await stage.lose([primary], () => stage.isolate(primary, 'servers'))
+      await stage.promoted(replica)
+      stage.heals()
+      await stage.deposed(primary)
+      await delay(afterMs)
+      await stage.reconnect()
+      await delay(afterMs)
+    },
+  },
+  addresses: {
+    title: 'all servers get other addresses, behind the name that they had',
+    options: {
+      // The port of the cluster bus stays where it was opened, whatever CONFIG SET bind says.
+      bind: ['127.0.0.1', '127.0.0.2', '127.0.0.3'],
+      seeds: async cluster => {
+        await moveTo(cluster, '127.0.0.2')
+        const addresses = cluster.nodes.map(({ port }) => `${clusterName}:${port}`)
+        return { addresses, names: { [clusterName]: '127.0.0.2' } }
+      },
+    },
+    async run(stage) {
+      await stage.breaks()
+      await stage.tellAll({ do: 'rename', names: { [clusterName]: '127.0.0.3' } })
+      await moveTo(stage.cluster, '127.0.0.3')
+      stage.heals()
+      await delay(2 * afterMs)
+    },
+  },
+  deadlines: {
+    title: 'every call has a deadline of 400 ms; all nodes are killed, and restarted after 2 s',
+    options: { ...aof, nodeTimeoutMs: 3000, timeoutMs: 400 },
+    async run(stage) {
+      await stage.breaks()
+      await stage.cluster.killAll()
+      await delay(2000)
+      await stage.cluster.restartAll()
+      await stage.cluster.waitUntilOk(30_000)
       stage.heals()
       await delay(afterMs)
     },
@@ -111,6 +226,7 @@ export const scenarios: Record<string, Scenario> = {
       const { primary, replica } = await somePrimary(stage)
       await stage.lose([primary], () => stage.cluster.failover(replica, 'TAKEOVER'))
       stage.heals()
+      await stage.deposed(primary)
       await delay(afterMs)
     },
   },
@@ -187,6 +303,7 @@ export const scenarios: Record<string, Scenario> = {
     async run(stage) {
       const { primary, replica } = await somePrimary(stage)
       await stage.lose([primary], () => primary.kill())
+      stage.gone()
       await stage.promoted(replica)
       stage.heals()
       primary.forget()

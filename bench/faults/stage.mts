@@ -10,11 +10,14 @@ import { fileURLToPath } from 'node:url'
 import { slotOf } from 'slotwise/core'
 import { LocalCluster, type LocalClusterOptions } from '../../scripts/local-cluster.mjs'
 import type { LocalServer } from '../../scripts/local-server.mjs'
-import type { FromChild, Report, ToChild } from './child.mjs'
+import type { FromChild, Report, ToChild, Work } from './child.mjs'
 import type { DriverName } from './drivers.mjs'
-import type { Gone } from './history.mjs'
+import { type Gone, seal } from './history.mjs'
+import { clientHost, type Network } from './network.mjs'
 
 const callersPerPrimary = 3
+/** Time for what clients have left behind to arrive. */
+const sealedMs = 300
 
 export const now = () => Number(process.hrtime.bigint() / 1000n)
 
@@ -63,6 +66,19 @@ class ReplicationProbe {
 export interface StageOptions extends LocalClusterOptions {
   mixed?: boolean
   pauseMs?: number
+  /** Deadline of each call, in milliseconds; by default the library's own. */
+  timeoutMs?: number
+  /** What clients are told of where the cluster is, and what the names in it stand for; by default every server's address. */
+  seeds?: (cluster: LocalCluster) => Promise<{ addresses: string[]; names: Record<string, string> }>
+}
+
+/** A cluster; where packets may be lost, with an address for each server. */
+function startCluster(shape: LocalClusterOptions, network: Network | null): Promise<LocalCluster> {
+  if (network === null) return LocalCluster.start(shape)
+  const { primaries = 3, replicasPerPrimary = 1 } = shape
+  const hosts = Array.from({ length: primaries * (1 + replicasPerPrimary) }, (_, i) => `127.0.0.${10 + i}`)
+  const front = network.front?.bind(network)
+  return LocalCluster.start({ ...shape, hosts, ...(front !== undefined && { front }) })
 }
 
 /** What a scenario notes for its figures. */
@@ -82,19 +98,31 @@ export class Stage {
   readonly drivers: readonly DriverName[]
   readonly keys: ReadonlyMap<DriverName, string[]>
   readonly notes: Notes = { brokenAt: 0, healedAt: 0, gone: [], concerned: new Map() }
+  readonly #network: Network | null
   readonly #children = new Map<DriverName, ChildProcess>()
 
-  private constructor(cluster: LocalCluster, drivers: readonly DriverName[]) {
+  private constructor(cluster: LocalCluster, drivers: readonly DriverName[], network: Network | null) {
+    this.#network = network
     this.cluster = cluster
     this.drivers = drivers
     this.keys = new Map(drivers.map(driver => [driver, keysOf(driver, 3 * callersPerPrimary)]))
   }
 
-  static async open(drivers: readonly DriverName[], options: StageOptions = {}): Promise<Stage> {
-    const { mixed = false, pauseMs = 5, ...shape } = options
-    const stage = new Stage(await LocalCluster.start(shape), drivers)
+  /** @param network what may fail between servers and clients; null for nothing. It is closed with the stage */
+  static async open(
+    drivers: readonly DriverName[],
+    options: StageOptions = {},
+    network: Network | null = null,
+  ): Promise<Stage> {
+    const { mixed = false, pauseMs = 5, timeoutMs, seeds, ...shape } = options
+    const stage = new Stage(await startCluster(shape, network), drivers, network)
     try {
-      for (const driver of drivers) await stage.#startChild(driver, mixed, pauseMs)
+      const { addresses, names } = (await seeds?.(stage.cluster)) ?? { addresses: stage.cluster.addresses, names: {} }
+      for (const driver of drivers) {
+        const keys = stage.keys.get(driver) as string[]
+        const limit = timeoutMs === undefined ? {} : { timeoutMs }
+        await stage.#startChild({ driver, addresses, keys, pauseMs, mixed, names, ...limit })
+      }
       await delay(700)
     } catch (error) {
       await stage.close()
@@ -103,16 +131,14 @@ export class Stage {
     return stage
   }
 
-  async #startChild(driver: DriverName, mixed: boolean, pauseMs: number): Promise<void> {
+  async #startChild(work: Work): Promise<void> {
     const path = fileURLToPath(new URL('./child.mjs', import.meta.url))
     const child = fork(path, [], {
-      execArgv: ['--expose-gc', '--unhandled-rejections=warn'],
+      execArgv: ['--expose-gc', '--unhandled-rejections=strict'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    this.#children.set(driver, child)
-    const { addresses } = this.cluster
-    const keys = this.keys.get(driver) as string[]
-    await this.#tell(child, { do: 'start', work: { driver, addresses, keys, pauseMs, mixed } }, 'started')
+    this.#children.set(work.driver, child)
+    await this.#tell(child, { do: 'start', work }, 'started')
   }
 
   async #tell<Said extends FromChild['said']>(
@@ -134,7 +160,7 @@ export class Stage {
   }
 
   /** Tells every client's process something. */
-  async tellAll(message: Extract<ToChild, { do: 'exhaust' | 'jump' }>): Promise<void> {
+  async tellAll(message: Extract<ToChild, { do: 'exhaust' | 'jump' | 'rename' }>): Promise<void> {
     await Promise.all([...this.#children.values()].map(child => this.#tell(child, message, 'done')))
   }
 
@@ -175,13 +201,43 @@ export class Stage {
     }
     await delay(300)
     await this.breaks(primaries)
-    const goneAt = Promise.resolve(act()).then(now)
+    const acted = Promise.resolve(act())
     const safeUntil = Math.min(...probes.map(probe => probe.safeUntil))
-    await goneAt
-    await Promise.all(probes.map(probe => probe.end()))
+    await acted
+    for (const probe of probes) void probe.end()
     const keys = new Set([...this.keys.values()].flat().filter(key => slots.has(slotOf(key))))
-    // What a frozen or isolated primary still acknowledges counts, until it knows that it was replaced.
     this.notes.gone.push({ keys, safeUntil, goneAt: Infinity })
+  }
+
+  /** Whoever was lost cannot acknowledge anything any more: is dead, or knows that it was replaced. */
+  gone(): void {
+    const last = this.notes.gone.at(-1)
+    if (last !== undefined) last.goneAt = now()
+  }
+
+  /** Waits until a primary that was replaced says so, or refuses to serve. */
+  async deposed(primary: LocalServer, limitMs = 20_000): Promise<void> {
+    const deadline = performance.now() + limitMs
+    for (;;) {
+      const [role] = (await primary.command('ROLE').catch(() => ['?'])) as string[]
+      const info = String(await primary.command('CLUSTER', 'INFO').catch(() => ''))
+      if (role === 'slave' || info.includes('cluster_state:fail')) break
+      if (performance.now() > deadline) throw new Error(`${primary.address} was not deposed within ${limitMs} ms`)
+      await delay(5)
+    }
+    this.gone()
+  }
+
+  /** From now on no packet comes through between a server and the others, its clients, or both. */
+  async isolate(server: LocalServer, from: 'servers' | 'clients' | 'all'): Promise<void> {
+    const others = this.cluster.nodes.filter(node => node !== server).map(({ host }) => host)
+    const hosts = { servers: others, clients: [clientHost], all: [...others, clientHost] }[from]
+    for (const host of hosts) await this.#network?.block(server.host, host)
+  }
+
+  /** Every packet comes through again. */
+  async reconnect(): Promise<void> {
+    await this.#network?.restore()
   }
 
   /** The replica that follows a primary. */
@@ -217,16 +273,19 @@ export class Stage {
         reports.set(driver, await this.#tell(child, { do: 'stop', settleMs }, 'report'))
       }),
     )
+    const ask = async (key: string, name: string, ...args: number[]) =>
+      (await this.cluster.primaryOf(slotOf(key))).command(name, key, ...args)
+    const keys = [...this.keys.values()].flat()
+    for (const key of keys) await ask(key, 'RPUSH', seal)
+    await delay(sealedMs)
     const lists = new Map<string, number[]>()
-    for (const key of [...this.keys.values()].flat()) {
-      const owner = await this.cluster.primaryOf(slotOf(key))
-      lists.set(key, ((await owner.command('LRANGE', key, 0, -1)) as string[]).map(Number))
-    }
+    for (const key of keys) lists.set(key, ((await ask(key, 'LRANGE', 0, -1)) as string[]).map(Number))
     return { reports, lists }
   }
 
   async close(): Promise<void> {
     for (const child of this.#children.values()) if (child.connected) child.disconnect()
     await this.cluster.stop()
+    await this.#network?.close()
   }
 }

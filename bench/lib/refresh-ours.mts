@@ -21,8 +21,15 @@ const chunkBytes = 64 * 1024
 /** Nodes that are never opened need nothing of their context. */
 const unused = {} as ConstructorParameters<typeof Topology>[1]
 
+/** Offers nobody to be dialled. */
+class UndialledTopology extends TopologyClass {
+  override anyNode(): null {
+    return null
+  }
+}
+
 export class OurRefresh {
-  readonly #topology: Topology = new TopologyClass([], unused)
+  readonly #topology: Topology = new UndialledTopology([], unused)
   readonly #reader = new SlotsReader()
   #answer: Buffer | null = null
   /** Of the owners in the view in use, once they have been told. */

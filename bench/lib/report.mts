@@ -1,5 +1,6 @@
 // Report: medians, tables and the machine, for every benchmark program.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 
 export function median(values: readonly number[]): number {
@@ -38,6 +39,32 @@ export function figure(value: number): string {
 export function spread(values: readonly number[]): string {
   if (values.length === 0) return '–'
   return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
+}
+
+/** Rows of text as a table in Markdown, first column to the left, the others to the right. */
+export function markdown(rows: readonly (readonly string[])[]): string {
+  const [head = []] = rows
+  const widths = head.map((_, i) => Math.max(...rows.map(row => (row[i] ?? '').length), 4))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((one, i) => (i === 0 ? one.padEnd(widths[i] as number) : one.padStart(widths[i] as number))).join(' | ')} |`
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [head, rule, ...rows.slice(1)].map(line).join('\n')
+}
+
+/** The text with the block between its marks `<!-- name -->` and `<!-- /name -->`; null where it has no such marks. */
+export function betweenMarks(text: string, name: string, block: string): string | null {
+  const [first, last] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(first), text.indexOf(last)]
+  return from === -1 || to < from ? null : `${text.slice(0, from + first.length)}\n\n${block}\n\n${text.slice(to)}`
+}
+
+/** Puts what was measured between the marks `figures` of a Markdown file. */
+export function writeInto(file: string, sections: readonly string[], program: string): void {
+  const date = new Date().toISOString().slice(0, 10)
+  const measured = `Measured on ${date}: ${machine()}, by \`npm run ${program}\`.`
+  const text = betweenMarks(readFileSync(file, 'utf8'), 'figures', [measured, ...sections].join('\n\n').trimEnd())
+  if (text === null) throw new Error(`${file} has no marks: <!-- figures --> … <!-- /figures -->`)
+  writeFileSync(file, text)
 }
 
 /** The value below which the share of all values lies; between two values, in proportion. */

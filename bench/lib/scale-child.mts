@@ -44,6 +44,7 @@ const loops = monitorEventLoopDelay({ resolution: 1 })
 let [calls, failed, startedAt, cpuBefore] = [0, 0, 0, process.cpuUsage()]
 
 async function make(kind: ScaleClient, addresses: readonly string[]): Promise<Getter> {
+  if (kind === 'none') return { get: async () => null }
   const nodes = addresses.map(address => {
     const [host = '', port] = address.split(':')
     return { host, port: Number(port) }

@@ -17,6 +17,8 @@ export interface SlotsShape {
   ranges: number
   /** Slots by which the border between the first two ranges is moved. Default 0. */
   shift?: number
+  /** How many ranges, evenly spread, have the owner of the next one. Default 0. */
+  moved?: number
   /** How many places on the ranges are dealt: 1 gives every range another owner. Default 0. */
   rotation?: number
 }
@@ -29,10 +31,11 @@ function node(number: number, replica: boolean): SlotsNode {
 }
 
 /** A reply whose ranges are dealt to the primaries in turn, each with one replica. */
-export function slotsReply({ primaries, ranges, shift = 0, rotation = 0 }: SlotsShape): SlotsEntry[] {
+export function slotsReply({ primaries, ranges, shift = 0, moved = 0, rotation = 0 }: SlotsShape): SlotsEntry[] {
+  const every = moved === 0 ? 0 : Math.floor(ranges / moved)
   const border = (n: number) => Math.floor((n * slotCount) / ranges) + (n === 1 ? shift : 0)
   return Array.from({ length: ranges }, (_, i) => {
-    const owner = (i + rotation) % primaries
+    const owner = (i + rotation + (every !== 0 && i % every === 1 ? 1 : 0)) % primaries
     return [border(i), border(i + 1) - 1, node(owner, false), node(owner, true)]
   })
 }

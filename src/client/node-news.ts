@@ -68,6 +68,7 @@ export function nodeNews(told: Told): NodeListener {
       told.cache?.onPush(node, kind, items)
       told.subscriptions?.onNodePush(node, kind, items)
     },
+    onCallWaits: () => told.refresher?.ring('waiting'),
     onHandBack: (handBack, reason) => told.router.onHandBack(handBack, reason),
   }
 }

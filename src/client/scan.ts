@@ -147,7 +147,8 @@ class Scan {
     const options = { ...this.#prepared.options, timeoutMs: this.#deadline.leftMs }
     const { outcome, socket } = await new Promise<{ outcome: Reply | Error; socket: Socket | null }>(resolve => {
       // Called while the reply is being read, so the node's connection is the one that it came on.
-      const take = (outcome: Outcome) => resolve({ outcome: outcome as Reply | Error, socket: node.socket })
+      const take = (outcome: Outcome) =>
+        resolve({ outcome: outcome as Reply | Error, socket: node.connection?.socket ?? null })
       this.#engine.start({ ...this.#prepared, args, options, node }, CallFlag.pinned | CallFlag.errorAsValue, take)
     })
     if (outcome instanceof Error) {

@@ -51,7 +51,7 @@ export interface ConnectionListener {
 }
 
 /** A reply due for this long, with no bytes since, means that the connection makes no progress. */
-const stallMs = 250
+export const stallMs = 250
 
 export class Connection implements ReplySink, AtTurnEnd, Watched {
   #state: ConnectionState = 'handshaking'
@@ -372,8 +372,9 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     if (this.#state === 'closed') return
     this.#to('closed')
     this.#watch?.stop()
+    const stalled = this.isStalled(this.#turn.now())
     const { unsent, unanswered, due } = this.#queue.drain()
-    if (reason.code === 'SLOTWISE_CONNECTION_SILENT') abandonUndelivered(this.#socket, this.#entry)
+    if (stalled) abandonUndelivered(this.#socket, this.#entry)
     else abandon(this.#socket, this.#entry)
     for (const call of unsent) if (call.has(CallFlag.internal)) call.fail(reason)
     for (const call of unanswered) if (call.has(CallFlag.internal)) call.fail(reason)

@@ -106,6 +106,9 @@ function watch(
   }
 }
 
+/** The sockets on which TLS sockets of ours run. */
+const carriers = new WeakMap<Socket, Socket>()
+
 /** A socket that is opening; whoever asks for it owns it. */
 export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
   const target: NetConnectOpts =
@@ -120,8 +123,16 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
           ...(options.lookup !== undefined && { lookup: options.lookup }),
         }
       : { path: endpoint.path }
-  if (options.tls === null) return connect(target)
-  return tlsConnect({ ...target, ...options.tls, ...identity(endpoint, options.tls) } as TlsOptions) as TLSSocket
+  const plain = connect(target)
+  if (options.tls === null) return plain
+  const secured = tlsConnect({
+    ...target,
+    ...options.tls,
+    ...identity(endpoint, options.tls),
+    socket: plain,
+  } as TlsOptions)
+  carriers.set(secured, plain)
+  return secured
 }
 
 /** Who the peer is to prove to be. Certificates name hosts, as a rule, and SNI forbids addresses (RFC 6066, section 3). */
@@ -160,11 +171,12 @@ export function abandon(socket: Socket, entry: SocketEntry): void {
 
 /**
  * The same for a peer that has been silent: resets the connection, so that the kernel does not go on to deliver what was written. Calls that have
- * failed would be carried out when the network is back, after later ones. TLS and Unix sockets are closed as ever.
+ * failed would be carried out when the network is back, after later ones. Unix sockets are closed as ever.
  */
 export function abandonUndelivered(socket: Socket, entry: SocketEntry): void {
+  const carrier = carriers.get(socket) ?? socket
   // Node resets plain TCP sockets only, and throws for others.
-  if (socket.remoteAddress !== undefined && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+  if (carrier.remoteAddress !== undefined && !(carrier instanceof TLSSocket)) carrier.resetAndDestroy()
   abandon(socket, entry)
 }
 

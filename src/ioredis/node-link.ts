@@ -72,7 +72,7 @@ export class NodeLink implements Link {
   }
 
   get socket(): unknown {
-    return this.#node.socket
+    return this.#node.connection?.socket ?? null
   }
 
   get protocol(): 2 | 3 | null {

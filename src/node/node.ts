@@ -5,10 +5,9 @@
 // Holds   one attempt at a time, however many callers wait; a lost connection is out of reach at once; once opened it redials
 //         by itself until it is retired.
 
-import type { Socket } from 'node:net'
 import { type Call, CallFlag } from '../command/call.js'
 import { CallQueue, type HandBack } from '../connection/call-queue.js'
-import type { Connection } from '../connection/connection.js'
+import { type Connection, stallMs } from '../connection/connection.js'
 import type { Endpoint } from '../connection/endpoint.js'
 import { Opening, type OpeningListener } from '../connection/opening.js'
 import type { ErrorDetails, ReplyError, SlotwiseError } from '../errors.js'
@@ -16,7 +15,7 @@ import type { Reply } from '../resp/decoder.js'
 import { backoffMs } from './backoff.js'
 import { LanePool } from './lane-pool.js'
 import { Renewal } from './renewal.js'
-import type { ServerContext } from './server-context.js'
+import { type ServerContext, subscriberOptions } from './server-context.js'
 import { type NodeState, nodeTransitions } from './states.js'
 
 export interface NodeContext extends ServerContext {
@@ -40,6 +39,8 @@ export interface NodeListener {
   onPush(node: Node, kind: string, items: readonly Reply[]): void
   /** Calls that this node can no longer serve; they are the listener's. */
   onHandBack(handBack: HandBack, reason: SlotwiseError): void
+  /** A call waits, the first one, and the server could not be reached last time. */
+  onCallWaits(node: Node): void
 }
 
 /** A connection that lived shorter than this does not prove that the server is back. */
@@ -57,6 +58,8 @@ export class Node {
   isReplica = false
   /** Topology's note of the view that named this node last. */
   namedBy = 0
+  /** Router's note of when it said last, on the clock of performance.now(), that the cluster is down. */
+  saidDownAt = -Infinity
   #state: NodeState = 'idle'
   readonly #context: NodeContext
   #connection: Connection | null = null
@@ -122,9 +125,9 @@ export class Node {
     return this.#connection
   }
 
-  /** The open socket, for looking at; null when there is none. */
-  get socket(): Socket | null {
-    return this.#connection?.socket ?? null
+  /** A reply of its has been due for a while, and nothing comes. */
+  get isStalled(): boolean {
+    return this.#state === 'ready' && (this.#connection as Connection).isStalled(this.#context.turn.now())
   }
 
   /** When the server was last heard of, on the clock of the turn. */
@@ -162,7 +165,7 @@ export class Node {
 
   /** Sends the call, or keeps it until there is a connection. A call that finds no room fails. */
   send(call: Call): void {
-    const { issuer, turn } = this.#context
+    const { issuer, turn, listener } = this.#context
     // Lanes do without a shared connection, where nothing else has been called.
     if ((call.flags & CallFlag.ownLane) !== 0 && (this.#state === 'ready' || this.#state === 'idle')) {
       this.lanes.send(call)
@@ -181,6 +184,7 @@ export class Node {
     issuer.startAge(call)
     this.#waiting.push(call)
     if (this.#state === 'idle') this.open()
+    else if (this.#failures !== 0 && this.#waiting.unsent === 1) listener.onCallWaits(this)
   }
 
   /** Hands out the calls that wait for a connection, for another node to serve. */
@@ -201,13 +205,8 @@ export class Node {
 
   /** Opens a connection for subscriptions; it is the listener's. */
   openSubscriber(listener: OpeningListener): Opening {
-    const { options } = this.#context
-    const handshake = {
-      ...options.connection.handshake,
-      name: options.subscriberName ?? options.connection.handshake.name,
-    }
-    const own = { ...options, connection: { ...options.connection, handshake } }
-    return new Opening(this.endpoint, { ...this.#context, options: own }, 'subscriber', listener)
+    const options = subscriberOptions(this.#context.options)
+    return new Opening(this.endpoint, { ...this.#context, options }, 'subscriber', listener)
   }
 
   /** Connections for calls and sessions that each need one of their own. */
@@ -225,13 +224,9 @@ export class Node {
 
   /** Users' calls it holds. */
   count(): { queued: number; inFlight: number } {
-    const waiting = this.#waiting.count()
-    const onWire = this.#connection?.count() ?? nothing
-    const onLanes = this.#lanes?.count() ?? nothing
-    return {
-      queued: waiting.queued + onWire.queued + onLanes.queued,
-      inFlight: onWire.inFlight + onLanes.inFlight,
-    }
+    const [onWire, onLanes] = [this.#connection?.count() ?? nothing, this.#lanes?.count() ?? nothing]
+    const queued = this.#waiting.count().queued + onWire.queued + onLanes.queued
+    return { queued, inFlight: onWire.inFlight + onLanes.inFlight }
   }
 
   // ---- connecting
@@ -364,13 +359,13 @@ export class Node {
    */
   retire(reason: SlotwiseError, atOnce = false): void {
     if (this.#state === 'retired') return
+    const silent = !atOnce && this.isStalled
     this.#stop()
     const waiting = this.takeWaiting()
     if (this.isOpen) {
-      this.#timer = setTimeout(() => {
-        this.#connection?.destroy(reason)
-        this.#lanes?.destroy(reason)
-      }, this.#context.options.drainTimeoutMs)
+      // Whoever has been replaced because it stands still answers nothing any more.
+      const { drainTimeoutMs: drainMs } = this.#context.options
+      this.#timer = setTimeout(() => this.#destroyConnections(reason), silent ? Math.min(stallMs, drainMs) : drainMs)
       if (atOnce) this.#connection?.finish()
       else this.#connection?.close()
     }
@@ -385,6 +380,10 @@ export class Node {
     this.#clearTimer()
     const waiting = this.takeWaiting()
     if (waiting.length !== 0) this.#context.listener.onHandBack({ unsent: waiting, unanswered: [] }, reason)
+    this.#destroyConnections(reason)
+  }
+
+  #destroyConnections(reason: SlotwiseError): void {
     this.#connection?.destroy(reason)
     this.#lanes?.destroy(reason)
   }

@@ -26,3 +26,10 @@ export interface ServerContext extends OpeningContext {
   options: NodeOptions
   gate: DialGate
 }
+
+/** Options of connections that are for subscriptions alone: they may have a name of their own. */
+export function subscriberOptions(options: NodeOptions): NodeOptions {
+  const { handshake } = options.connection
+  const named = { ...handshake, name: options.subscriberName ?? handshake.name }
+  return { ...options, connection: { ...options.connection, handshake: named } }
+}

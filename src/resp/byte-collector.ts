@@ -7,9 +7,11 @@ const blockBytes = 16 * 1024
 export class ByteCollector {
   #pieces: Uint8Array[] = []
   #length = 0
-  /** The last piece, when it is a block of ours with room left. */
+  /** Where small pieces are copied to. */
   #block: Buffer | null = null
-  #blockLength = 0
+  /** Of the block: where what is no piece yet begins, and where it ends. */
+  #blockStart = 0
+  #blockEnd = 0
 
   /** Bytes collected. */
   get length(): number {
@@ -22,37 +24,43 @@ export class ByteCollector {
     if (length === 0) return
     this.#length += length
     if (length >= smallBytes) {
-      this.#endBlock()
+      this.#endPiece()
       this.#pieces.push(bytes.subarray(start, end))
       return
     }
-    if (this.#block !== null && this.#blockLength + length > blockBytes) this.#endBlock()
-    // The first small piece is often the only one, and most often very small.
-    this.#block ??= Buffer.allocUnsafe(this.#pieces.length === 0 ? smallBytes : blockBytes)
-    if (this.#blockLength + length > this.#block.length) this.#block = grown(this.#block, this.#blockLength)
-    bytes.copy(this.#block, this.#blockLength, start, end)
-    this.#blockLength += length
+    if (this.#block === null || this.#blockEnd + length > this.#block.length) this.#makeRoom(this.#block)
+    bytes.copy(this.#block as Buffer, this.#blockEnd, start, end)
+    this.#blockEnd += length
   }
 
-  #endBlock(): void {
-    if (this.#block === null) return
-    this.#pieces.push(this.#block.subarray(0, this.#blockLength))
-    this.#block = null
-    this.#blockLength = 0
+  #makeRoom(block: Buffer | null): void {
+    const pending = this.#blockEnd - this.#blockStart
+    const isGrown = block !== null && block.length === smallBytes && pending !== 0
+    if (!isGrown) this.#endPiece()
+    // The first small piece is often the only one, and most often very small.
+    const isFirst = block === null && this.#pieces.length === 0
+    this.#block = Buffer.allocUnsafe(isFirst ? smallBytes : blockBytes)
+    if (isGrown) block.copy(this.#block, 0, this.#blockStart, this.#blockEnd)
+    this.#blockStart = 0
+    this.#blockEnd = isGrown ? pending : 0
+  }
+
+  /** What is in the block so far is a piece; the rest of the block is for others. */
+  #endPiece(): void {
+    if (this.#block === null || this.#blockEnd === this.#blockStart) return
+    this.#pieces.push(this.#block.subarray(this.#blockStart, this.#blockEnd))
+    this.#blockStart = this.#blockEnd
   }
 
   /** Hands out everything collected, in memory of its own, and starts afresh. */
   take(): Buffer {
-    this.#endBlock()
+    this.#endPiece()
     const whole = Buffer.concat(this.#pieces, this.#length)
     this.#pieces = []
+    this.#block = null
+    this.#blockStart = 0
+    this.#blockEnd = 0
     this.#length = 0
     return whole
   }
-}
-
-function grown(block: Buffer, used: number): Buffer {
-  const larger = Buffer.allocUnsafe(blockBytes)
-  block.copy(larger, 0, 0, used)
-  return larger
 }

@@ -24,6 +24,7 @@ interface Level {
 export class FrameGuard {
   readonly #protocol: 2 | 3
   readonly #limits: DecoderLimits
+  readonly #isNested: boolean
   #phase: number = Phase.type
   #type = 0
   /** Of the current line: sign, digits read and their value; or bytes read, if it is text. */
@@ -38,9 +39,11 @@ export class FrameGuard {
   #complete = false
   #sawError = false
 
-  constructor(protocol: 2 | 3, limits: DecoderLimits) {
+  /** @param isNested what it walks are elements of an array, not replies */
+  constructor(protocol: 2 | 3, limits: DecoderLimits, isNested = false) {
     this.#protocol = protocol
     this.#limits = limits
+    this.#isNested = isNested
   }
 
   /** True when walk() has stopped at the end of a reply. */
@@ -221,9 +224,10 @@ export class FrameGuard {
 
   #open(type: number, length: number, streamed: boolean): void {
     const levels = this.#levels
-    if (type === Aggregate.push && levels.length !== 0) throw badType(type)
+    const depth = levels.length + Number(this.#isNested)
+    if (type === Aggregate.push && depth !== 0) throw badType(type)
     if (length > this.#limits.maxAggregateLength && !streamed) throw tooMany(this.#limits)
-    if (levels.length === this.#limits.maxDepth) throw tooDeep(this.#limits)
+    if (depth >= this.#limits.maxDepth) throw tooDeep(this.#limits)
     levels.push({ left: length, streamed, counts: type !== Aggregate.attribute })
     if (length === 0) this.#endAggregate()
   }

@@ -1,4 +1,4 @@
-// KnownArray: a reply we have seen before, cut into its elements, to tell what is new in another one without reading what is not.
+// KnownArray: a reply we have seen before, cut into its elements, and how another one differs from it.
 // Pure. It is for replies that come again and again and hardly change: a look at the topology costs what has changed.
 
 import { FrameGuard } from './frame-guard.js'
@@ -8,113 +8,77 @@ export interface KnownArray {
   /** The whole reply, an array. */
   readonly bytes: Buffer
   /** Where its elements begin, and after the last one where it ends. */
-  readonly offsets: readonly number[]
-  /** The last reply found to differ in a few elements, and how: whoever reads it need not compare again. */
+  readonly offsets: Uint32Array
+  /** The last reply found to differ, and how: whoever reads it need not compare again. */
   compared?: { bytes: Buffer; delta: ArrayDelta }
 }
 
-/** How another array differs from a known one: elements kept at both ends, and what stands in between instead. */
-export interface ArrayDelta {
-  /** Elements that equal the known ones at the beginning. */
-  readonly keptFirst: number
-  /** Elements that equal the known ones at the end. */
-  readonly keptLast: number
-  /** Where each element in between begins, and after the last one where it ends. */
-  readonly between: readonly number[]
-  /** Where the array ends. */
-  readonly end: number
+/** What has taken the place of the known elements `from` to below `to`. Either may be nothing. */
+export interface ArrayHunk {
+  readonly from: number
+  to: number
+  /** Where each new element begins, and after the last one where it ends. */
+  readonly starts: number[]
 }
 
-/** More new elements than this, and reading the whole reply is as good. */
-const maxBetween = 64
+/** How another array differs from a known one, in order. Elements outside of the hunks are the same bytes. */
+export type ArrayDelta = readonly ArrayHunk[]
+
+/** An empty array, for a beginning: everything is new beside it. */
+export function knowNothing(): KnownArray {
+  return { bytes: Buffer.from('*0\r\n'), offsets: Uint32Array.of(4) }
+}
 
 const lf = 0x0a
+const maxBytes = 2 ** 32 - 1
 
 /** Cuts a whole array reply into its elements; null when the bytes are no such reply. */
 export function knowArray(bytes: Buffer, protocol: 2 | 3, limits: DecoderLimits): KnownArray | null {
   const header = readHeader(bytes, 0, bytes.length)
-  if (header === null) return null
-  const offsets: number[] = []
+  // An element takes three bytes at least.
+  if (header === null || bytes.length > maxBytes || header.count > bytes.length / 3) return null
+  const offsets = new Uint32Array(header.count + 1)
   let at = header.end
-  const guard = new FrameGuard(protocol, limits)
+  const guard = new FrameGuard(protocol, limits, true)
   for (let i = 0; i < header.count; i++) {
-    offsets.push(at)
-    at = skipElement(guard, bytes, at, bytes.length)
-    if (at === -1) return null
+    offsets[i] = at
+    at = guard.walk(bytes, at, bytes.length)
+    if (!guard.complete) return null
   }
-  offsets.push(at)
+  offsets[header.count] = at
   return at === bytes.length ? { bytes, offsets } : null
 }
 
-/**
- * Compares the array at `pos` with a known one. Null when that is not worth it: the array is not all there, is no array, or has too
- * much that is new. Elements are compared as bytes, so what is kept needs neither checking nor reading.
- */
-export function compareWithKnown(
-  known: KnownArray,
-  bytes: Buffer,
-  pos: number,
-  end: number,
-  protocol: 2 | 3,
-  limits: DecoderLimits,
-): ArrayDelta | null {
-  const header = readHeader(bytes, pos, end)
-  if (header === null) return null
-  const { offsets } = known
-  const knownCount = offsets.length - 1
-  const keptFirst = countEqualFirst(known, bytes, header, end)
-  let at = header.end + (offsets[keptFirst] as number) - (offsets[0] as number)
-  const between = [at]
-  const guard = new FrameGuard(protocol, limits)
-  for (let left = header.count - keptFirst; between.length <= maxBetween; left--) {
-    // A known element is kept at one end only.
-    if (left <= knownCount - keptFirst) {
-      const from = offsets[knownCount - left] as number
-      const length = known.bytes.length - from
-      if (at + length <= end && equal(known.bytes, from, bytes, at, length)) {
-        return { keptFirst, keptLast: left, between, end: at + length }
-      }
-    }
-    if (left === 0) return null
-    at = skipElement(guard, bytes, at, end)
-    if (at === -1) return null
-    between.push(at)
+/** The array that differs so from a known one. */
+export function knowDifferent({ offsets: old }: KnownArray, bytes: Buffer, delta: ArrayDelta): KnownArray {
+  let count = old.length - 1
+  for (const { from, to, starts } of delta) count += starts.length - 1 - (to - from)
+  const offsets = new Uint32Array(count + 1)
+  let at = 0
+  let known = 0
+  let knownAt = bytes.length - (old[old.length - 1] as number)
+  // Counted from behind where nothing is new: the header may be longer or shorter.
+  if (delta.length !== 0) {
+    const [{ from, starts }] = delta as [ArrayHunk]
+    knownAt = (starts[0] as number) - (old[from] as number)
   }
-  return null
+  for (const { from, to, starts } of delta) {
+    while (known < from) offsets[at++] = (old[known++] as number) + knownAt
+    for (let i = 0; i < starts.length - 1; i++) offsets[at++] = starts[i] as number
+    known = to
+    knownAt = (starts[starts.length - 1] as number) - (old[to] as number)
+  }
+  while (known < old.length) offsets[at++] = (old[known++] as number) + knownAt
+  return { bytes, offsets }
 }
 
-interface Header {
+export interface ArrayHeader {
   count: number
   end: number
 }
 
-/** Bisects: each step compares only what no step before it has found equal. */
-function countEqualFirst(
-  { bytes: knownBytes, offsets }: KnownArray,
-  bytes: Buffer,
-  header: Header,
-  end: number,
-): number {
-  const start = offsets[0] as number
-  const shift = header.end - start
-  let low = 0
-  let high = Math.min(offsets.length - 1, header.count)
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    const from = offsets[low] as number
-    const length = (offsets[middle] as number) - from
-    if (from + length + shift <= end && equal(knownBytes, from, bytes, from + shift, length)) low = middle
-    else high = middle - 1
-  }
-  return low
-}
-
-function equal(known: Buffer, from: number, bytes: Buffer, at: number, length: number): boolean {
-  return length === 0 || known.compare(bytes, at, at + length, from, from + length) === 0
-}
-
-/** Reads `*<count>\r\n`; null for anything else. */
-function readHeader(bytes: Buffer, pos: number, end: number): Header | null {
+/** Reads `*<count>\r\n`; null for anything else, and where that is not all there. */
+export function readHeader(bytes: Buffer, pos: number, end: number): ArrayHeader | null {
   if (bytes[pos] !== 0x2a) return null
   let count = 0
   let at = pos + 1
@@ -123,16 +87,6 @@ function readHeader(bytes: Buffer, pos: number, end: number): Header | null {
     if (digit < 0 || digit > 9) break
     count = count * 10 + digit
   }
-  if (at === pos + 1 || at + 1 >= end || bytes[at + 1] !== lf) return null
+  if (at === pos + 1 || at + 1 >= end || bytes[at] !== 0x0d || bytes[at + 1] !== lf) return null
   return { count, end: at + 2 }
-}
-
-function skipElement(guard: FrameGuard, bytes: Buffer, pos: number, end: number): number {
-  const next = guard.walk(bytes, pos, end)
-  return guard.complete ? next : -1
-}
-
-/** The same difference, for an array that begins elsewhere. */
-export function shiftDelta({ keptFirst, keptLast, between, end }: ArrayDelta, by: number): ArrayDelta {
-  return { keptFirst, keptLast, between: between.map(at => at + by), end: end + by }
 }

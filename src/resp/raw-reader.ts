@@ -1,11 +1,12 @@
 // RawReader: takes one reply as it is on the wire. Born at the reply's first byte; done when `reply` is set.
 //
-// A reply that is known already is compared, not read: as long as the bytes equal the known ones nothing is walked or copied, and
-// where they differ in a few elements only those are walked.
+// A reply that is known already is compared, not read: where the bytes equal the known ones nothing is walked or copied, and where they
+// differ in some elements only those are walked.
 
+import { ArrayMatcher } from './array-matcher.js'
 import { ByteCollector } from './byte-collector.js'
 import { FrameGuard } from './frame-guard.js'
-import { compareWithKnown, type KnownArray, shiftDelta } from './known-array.js'
+import type { KnownArray } from './known-array.js'
 import type { DecoderLimits } from './limits.js'
 
 export class RawReader {
@@ -13,11 +14,11 @@ export class RawReader {
   reply: Buffer | null = null
   readonly #protocol: 2 | 3
   readonly #limits: DecoderLimits
-  /** What walks and collects; made when a reply has to be walked, which a known one does not. */
+  /** What walks and collects; made when a reply has to be walked from its first byte. */
   #walk: { guard: FrameGuard; collector: ByteCollector } | null = null
-  /** What the reply has equalled so far; null once it has differed. */
-  #known: KnownArray | null
-  #matched = 0
+  readonly #known: KnownArray | null
+  /** What compares; made when there is something to compare with. */
+  #matcher: ArrayMatcher | null = null
 
   constructor(protocol: 2 | 3, limits: DecoderLimits, known: KnownArray | null) {
     this.#protocol = protocol
@@ -27,11 +28,15 @@ export class RawReader {
 
   /** Reads on at `pos`; returns where the reply, or else the chunk, ends. */
   read(chunk: Buffer, pos: number, end: number): number {
-    if (this.#known !== null) {
-      const next = this.#match(this.#known, chunk, pos, end)
-      if (next !== -1) return next
+    if (this.#known === null || this.#walk !== null) return this.#read(chunk, pos, end)
+    if (this.#matcher === null) {
+      const matcher = new ArrayMatcher(this.#known, this.#protocol, this.#limits)
+      const next = matcher.begin(chunk, pos, end)
+      if (next === -1) return this.#read(chunk, pos, end)
+      this.#matcher = matcher
+      pos = next
     }
-    return this.#read(chunk, pos, end)
+    return this.#match(this.#matcher, this.#known, chunk, pos, end)
   }
 
   #read(chunk: Buffer, pos: number, end: number): number {
@@ -43,25 +48,12 @@ export class RawReader {
     return stop
   }
 
-  /** Compares with the known reply; -1 when the bytes at `pos` have to be walked. */
-  #match(known: KnownArray, chunk: Buffer, pos: number, end: number): number {
-    const { bytes } = known
-    const length = Math.min(end - pos, bytes.length - this.#matched)
-    if (bytes.compare(chunk, pos, pos + length, this.#matched, this.#matched + length) === 0) {
-      this.#matched += length
-      if (this.#matched === bytes.length) this.reply = bytes
-      return pos + length
-    }
-    this.#known = null
-    if (this.#matched === 0) {
-      const delta = compareWithKnown(known, chunk, pos, end, this.#protocol, this.#limits)
-      if (delta === null) return -1
-      this.reply = Buffer.from(chunk.subarray(pos, delta.end))
-      known.compared = { bytes: this.reply, delta: shiftDelta(delta, -pos) }
-      return delta.end
-    }
-    // What was equal so far went by unread.
-    this.#read(bytes, 0, this.#matched)
-    return -1
+  #match(matcher: ArrayMatcher, known: KnownArray, chunk: Buffer, pos: number, end: number): number {
+    const stop = matcher.read(chunk, pos, end)
+    const { reply, delta } = matcher
+    if (reply === null) return stop
+    this.reply = reply
+    if (reply !== known.bytes) known.compared = { bytes: reply, delta }
+    return stop
   }
 }

@@ -187,9 +187,10 @@ export class Router {
       return
     }
     if (outcome.kind === 'retry') {
-      if (outcome.stale) this.#listener.onEvidence('urgent', null)
+      if (error.code === 'CLUSTERDOWN') node.saidDownAt = performance.now()
+      if (outcome.evidence !== null) this.#listener.onEvidence(outcome.evidence, null)
       const { maxRetries = Infinity } = this.#options
-      if ((call.extras?.retries ?? 0) > (outcome.stale ? 10 : 1) * maxRetries) {
+      if ((call.extras?.retries ?? 0) > (outcome.evidence === null ? 1 : 10) * maxRetries) {
         this.#failTossed(node, call, error)
         return
       }

@@ -8,8 +8,8 @@ export type Verdict =
   | { kind: 'moved'; redirect: Redirect }
   /** This key is being moved: send this one call there, behind ASKING. */
   | { kind: 'ask'; redirect: Redirect }
-  /** The server could not run it now: try again after a pause. `stale` marks evidence that the slot map is not right. */
-  | { kind: 'retry'; stale: boolean }
+  /** The server could not run it now: try again after a pause. `evidence`: the slot map may not be right. */
+  | { kind: 'retry'; evidence: 'waiting' | 'urgent' | null }
   /** The reply is the caller's. */
   | { kind: 'fail' }
 
@@ -26,15 +26,17 @@ export function verdict(error: ReplyError, clustered: boolean): Verdict {
     }
     // Keys of a multi-key command are split between two nodes for the moment.
     case 'TRYAGAIN':
-      return clustered ? { kind: 'retry', stale: false } : fail
+      return clustered ? { kind: 'retry', evidence: null } : fail
     // Still reading its data set; goes away by itself on any kind of server.
     case 'LOADING':
-      return { kind: 'retry', stale: false }
-    // Not run: the cluster has no quorum, a replica has no primary, or what we took for a primary is a replica.
+      return { kind: 'retry', evidence: null }
+    // Not run: the cluster has no quorum, or this node does not see it while somebody else serves the slot already. Nobody tells when that changes.
     case 'CLUSTERDOWN':
+      return clustered ? { kind: 'retry', evidence: 'waiting' } : fail
+    // Not run: a replica has no primary, or what we took for a primary is a replica.
     case 'MASTERDOWN':
     case 'READONLY':
-      return clustered ? { kind: 'retry', stale: true } : fail
+      return clustered ? { kind: 'retry', evidence: 'urgent' } : fail
     default:
       return fail
   }

@@ -9,6 +9,7 @@ import { SlotwiseError } from '../errors.js'
 import { type Answer, Failure, Pairs, Simple } from './answer.js'
 import { execute, readable } from './executor.js'
 import { FakeConnection } from './fake-connection.js'
+import { HeldPort } from './held-port.js'
 import { loopback } from './loopback.js'
 import type { Faults } from './outgoing.js'
 import { ServerHost } from './server-host.js'
@@ -76,6 +77,9 @@ export class FakeServer {
   #commands: string[][] = []
   #accepted = 0
   #listener: Server | null = null
+  /** Its port, between kill() and restart(). */
+  #held: HeldPort | null = null
+  #isClosed = false
   readonly #address: string
   #port: number
 
@@ -232,9 +236,19 @@ export class FakeServer {
     const listener = this.#listener
     if (listener === null) return
     this.#listener = null
-    const closed = new Promise(resolve => listener.close(resolve))
+    const closed = this.#stopListening(listener)
     this.resetAll()
+    // Else another program may get the port, and this server's clients with it.
+    const held = await HeldPort.hold(this.#address, this.#port)
     await closed
+    // It may have been started again, or closed, in between.
+    if (this.#listener === null && !this.#isClosed) this.#held = held
+    else held?.release()
+  }
+
+  #stopListening(listener: Server): Promise<unknown> {
+    loopback.stoppedListening(this.#address, this.#port)
+    return new Promise(resolve => listener.close(resolve))
   }
 
   /**
@@ -243,6 +257,8 @@ export class FakeServer {
    */
   async restart(): Promise<void> {
     await this.kill()
+    this.#held?.release()
+    this.#held = null
     Object.assign(this.#faults, { mute: false, frozen: false, byteByByte: false, delayMs: 0, cutAfterBytes: null })
     await this.listen()
   }
@@ -250,10 +266,13 @@ export class FakeServer {
   /** Ends it, with all its connections. */
   async close(): Promise<void> {
     this.thaw()
+    this.#isClosed = true
+    this.#held?.release()
+    this.#held = null
     const listener = this.#listener
     this.#listener = null
     this.cutAll()
-    if (listener !== null) await new Promise(resolve => listener.close(resolve))
+    if (listener !== null) await this.#stopListening(listener)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -267,8 +286,10 @@ export class FakeServer {
     listener.listen(this.#port, this.#address)
     await once(listener, 'listening')
     this.#listener = listener
+    this.#isClosed = false
     this.#port = (listener.address() as { port: number }).port
     this.host.port = this.#port
+    loopback.listening(this.#address, this.#port)
   }
 
   #accept(socket: Socket): void {

@@ -23,6 +23,12 @@ class Loopback {
   events = 0
   /** Sockets that this process has opened since it had a fake server, to whomever. */
   readonly clients = new Set<Socket>()
+  /** Those of them that are being opened. */
+  readonly #connecting = new Set<Socket>()
+  /** By `pairKey`, connections that the kernel has opened to a fake server which has not been told yet. */
+  readonly #awaited = new Map<number, Socket>()
+  /** `host:port` of each fake server that listens. */
+  readonly #listening = new Set<string>()
   #isWatching = false
   readonly #open = new Map<number, ServerEnd>()
   readonly #busy = new Set<ServerEnd>()
@@ -35,15 +41,46 @@ class Loopback {
       const { socket } = message as { socket: Socket }
       this.events++
       this.clients.add(socket)
-      socket.once('close', () => {
-        this.events++
-        this.clients.delete(socket)
-      })
+      this.#connecting.add(socket)
+      socket.once('connect', () => this.#onConnect(socket))
+      socket.once('close', () => this.#onClientClosed(socket))
     })
+  }
+
+  #onConnect(client: Socket): void {
+    this.#connecting.delete(client)
+    const { localPort, remotePort, remoteAddress } = client
+    const key = pairKey(localPort, remotePort)
+    // Of servers in other processes nothing is known.
+    if (this.#open.has(key) || !this.#listening.has(`${remoteAddress}:${remotePort}`)) return
+    this.#awaited.set(key, client)
+    client.once('close', () => {
+      if (this.#awaited.get(key) === client) this.#awaited.delete(key)
+    })
+  }
+
+  #onClientClosed(client: Socket): void {
+    this.events++
+    this.clients.delete(client)
+    this.#connecting.delete(client)
+  }
+
+  listening(host: string, port: number): void {
+    this.#listening.add(`${host}:${port}`)
+  }
+
+  stoppedListening(host: string, port: number): void {
+    this.#listening.delete(`${host}:${port}`)
+  }
+
+  /** A connection is being opened, or its fake server is still to be told of it. */
+  get isOpening(): boolean {
+    return this.#connecting.size + this.#awaited.size > 0
   }
 
   opened(end: ServerEnd): void {
     this.#open.set(end.pairKey, end)
+    this.#awaited.delete(end.pairKey)
     this.touched(end)
   }
 

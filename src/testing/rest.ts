@@ -28,18 +28,13 @@ export class Rest {
     for (let quiet = 0; quiet < quietTurns; ) {
       await nextTurn()
       const now = loopback.events
-      const isStill = now === seen && !this.#isOpening() && this.#isAllRead()
+      const isStill = now === seen && !loopback.isOpening && this.#isAllRead()
       quiet = isStill ? quiet + 1 : 0
       seen = now
       if (!isStill && realNow() - startedAt > limitMs) {
         throw new Error(`connections did not come to rest within ${limitMs} ms; ${loopback.busyCount} are busy`)
       }
     }
-  }
-
-  #isOpening(): boolean {
-    for (const client of loopback.clients) if (client.connecting) return true
-    return false
   }
 
   /** Looks at those connections only on which something has happened. */

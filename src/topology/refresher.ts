@@ -1,5 +1,5 @@
 // TopologyRefresher: the one loop that asks who serves which slots. Everybody else only rings it.
-// Owns    the round in progress, the timer before the next one, the periodic timer, and those who wait for a newer view.
+// Owns    the round in progress, the timer before the next one, the periodic timer, the StallWatch, and those who wait for a newer view.
 // Born    with the client of a cluster.
 // Dies    by stop(), which settles everybody who waits.
 // Holds   never two rounds at once; a ring during a round leads to one more after it; rounds are at least
@@ -12,6 +12,7 @@ import { type Origin, type RefreshMessage, refreshChannel } from '../observe.js'
 import type { Epochs } from './epochs.js'
 import { Round, type RoundVerdict } from './round.js'
 import type { ClusterSource } from './source.js'
+import { StallWatch } from './stall-watch.js'
 import type { Topology } from './topology.js'
 
 /**
@@ -69,6 +70,7 @@ export class TopologyRefresher {
   /** The timer is there to try another seed, not to keep rounds apart. */
   #hedging = false
   #periodTimer: NodeJS.Timeout | null = null
+  readonly #stallWatch: StallWatch
   /** The strongest evidence that no round has looked into yet. */
   #evidence: Evidence | null = null
   /** The node whose redirect was the evidence: it knows best. */
@@ -101,6 +103,7 @@ export class TopologyRefresher {
     this.#options = options
     this.#listener = listener
     this.#intervalMs = options.refreshMinIntervalMs
+    this.#stallWatch = new StallWatch(topology, () => this.ring('urgent'))
     this.#armPeriod()
   }
 
@@ -222,15 +225,18 @@ export class TopologyRefresher {
     void this.#start()
   }
 
-  #armPeriod(): void {
+  /** A look for another reason is as good, and puts this one off. */
+  #armPeriod(afterMs = this.#options.refreshPeriodMs): void {
     const { refreshPeriodMs } = this.#options
     if (refreshPeriodMs === 0) return
     this.#periodTimer = setTimeout(
       () => {
-        this.ring('period')
-        this.#armPeriod()
+        const quietMs = performance.now() - this.#endedAt
+        const isDue = quietMs > 0.8 * refreshPeriodMs
+        if (isDue) this.ring('period')
+        this.#armPeriod(isDue ? refreshPeriodMs : refreshPeriodMs - quietMs)
       },
-      refreshPeriodMs * (0.9 + Math.random() / 5),
+      afterMs * (0.9 + Math.random() / 5),
     )
     this.#periodTimer.unref()
   }
@@ -268,6 +274,7 @@ export class TopologyRefresher {
 
   #onAnswered(verdict: RoundVerdict, evidence: Evidence, round: Round): void {
     this.#lastError = null
+    this.#stallWatch.start()
     const first = this.#topology.view === null
     const changed = verdict.kind === 'install' && this.#topology.apply(verdict.view, verdict.epochs)
     if (verdict.kind === 'install' || verdict.epochs !== null) this.#epochs = verdict.epochs
@@ -325,6 +332,7 @@ export class TopologyRefresher {
     this.#round?.cancel()
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.#periodTimer !== null) clearTimeout(this.#periodTimer)
+    this.#stallWatch.stop()
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(stopped())

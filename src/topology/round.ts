@@ -29,6 +29,8 @@ interface Answered extends ViewAnswer {
 const maxAsked = 4
 /** A node that says nothing for this long does not hold up the others. */
 const hedgeMs = 300
+/** Who has said that the cluster is down within this time is asked last. */
+const downMs = 1000
 
 export class Round {
   readonly #topology: Topology
@@ -124,7 +126,7 @@ export class Round {
 
   /**
    * A ready node that has not been asked in this round: the hinted one if it can be, else one that has not been asked in vain
-   * before, else any; null when there is none.
+   * before and of which nothing is known that speaks against it, else any; null when there is none.
    */
   #nextToAsk(): Node | null {
     if (this.#asked.size >= maxAsked) return null
@@ -132,6 +134,8 @@ export class Round {
     if (this.#hint !== null && ready.includes(this.#hint)) return this.#hint
     const fresh = this.#useless.size === 0 ? ready : ready.filter(node => !this.#useless.has(node))
     if (fresh.length !== 0) ready = fresh
+    const trusted = ready.filter(node => !isDoubtful(node))
+    if (trusted.length !== 0) ready = trusted
     return ready[Math.floor(Math.random() * ready.length)] ?? null
   }
 
@@ -164,6 +168,11 @@ export class Round {
       )
     }
   }
+}
+
+/** It is silent, or does not see the cluster: what it knows may be of yesterday. */
+function isDoubtful(node: Node): boolean {
+  return node.isStalled || performance.now() - node.saidDownAt < downMs
 }
 
 /** Settles with the first of the promises, or after `limitMs` if none has settled. */

@@ -54,7 +54,10 @@ export class SlotMap {
 
   /** Gives the slots `first` to `last`, both included, to a shard. Does not count them: `covered` is set by who knows it. */
   assignRange(first: number, last: number, shardIndex: number): void {
-    this.#owners.fill(shardIndex, first, last + 1)
+    const owners = this.#owners
+    // fill() pays only where there is something to fill.
+    if (last - first >= 64) owners.fill(shardIndex, first, last + 1)
+    else for (let slot = first; slot <= last; slot++) owners[slot] = shardIndex
   }
 
   /** Gives one slot to the shard whose primary is `node`, which becomes a shard of its own if it was none. */

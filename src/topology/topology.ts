@@ -23,6 +23,9 @@ export interface TopologyListener {
   onChanged?(change: TopologyChange): void
 }
 
+/** A big cluster that is away is not to be dialled all at once by each of its clients. */
+const maxOpenedAtOnce = 8
+
 /** How addresses are found, where a user has a way of his own. */
 export interface Addressing {
   /** Where a server is reached that a cluster announces under this address. */
@@ -105,11 +108,6 @@ export class Topology {
     return this.#view
   }
 
-  /** True when a redirect has changed the map since the view was applied. */
-  get patched(): boolean {
-    return this.#patched
-  }
-
   /** True when applying the view would change nothing. */
   holds(view: View): boolean {
     return this.#view !== null && !this.#patched && sameView(this.#view, view)
@@ -126,7 +124,7 @@ export class Topology {
 
   /** Every node that may still hold calls: those in use and those that are being retired. */
   allNodes(): Node[] {
-    for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
+    this.#forgetEnded()
     return [...this.#nodes.values(), ...this.#retiring]
   }
 
@@ -140,10 +138,14 @@ export class Topology {
     return this.nodes.filter(node => node.isReady)
   }
 
+  /** A server that serves slots owes replies, and is silent. */
+  get hasStalled(): boolean {
+    return this.#primaries.some(node => node.isStalled)
+  }
+
   /** Calls wait for a server that cannot be reached. */
   get hasWaiting(): boolean {
-    for (const node of this.#nodes.values()) if (node.failures > 0 && node.hasWaiting) return true
-    return false
+    return this.nodes.some(node => node.failures > 0 && node.hasWaiting)
   }
 
   /** Fixes one server for everything: a standalone server. */
@@ -195,15 +197,22 @@ export class Topology {
   }
 
   /**
-   * Makes sure that somebody is being dialled: the known primaries, and one more seed once every known node has failed.
-   * Returns true while there are seeds left to try.
+   * Makes sure that somebody is being dialled: some of the known primaries, and one more seed once every known node has failed.
+   * Returns true while there is somebody left to try.
    */
   openAny(): boolean {
     if (this.#destroyed) return false
-    for (const node of this.#primaries) node.open()
+    const isMore = this.#openPrimaries()
     const hopeless = this.nodes.every(node => !node.isReady && (node.failures > 0 || node.state !== 'waiting'))
-    if (!hopeless) return false
-    return this.#openSeed()
+    return (hopeless && this.#openSeed()) || isMore
+  }
+
+  /** From a random one on. Returns true while there are more. */
+  #openPrimaries(): boolean {
+    const idle = this.#primaries.filter(node => node.state === 'idle')
+    const first = Math.floor(Math.random() * idle.length)
+    for (const node of [...idle.slice(first), ...idle.slice(0, first)].slice(0, maxOpenedAtOnce)) node.open()
+    return idle.length > maxOpenedAtOnce
   }
 
   /** Those who are connected are of no use: dials somebody else, a known node or a seed that has not been tried. */
@@ -329,7 +338,12 @@ export class Topology {
     return node
   }
 
+  #forgetEnded(): void {
+    for (const node of this.#retiring) if (!node.isOpen) this.#retiring.delete(node)
+  }
+
   #retireUnnamed(): void {
+    this.#forgetEnded()
     for (const node of this.#nodes.values()) if (node.namedBy !== this.#rebuilds) this.#retire(node)
   }
 
@@ -342,6 +356,7 @@ export class Topology {
     node.retire(
       stacklessError('SLOTWISE_CONNECTION_LOST', `${key} has left the cluster`, { endpoint: key, phase: 'close' }),
     )
+    if (!node.isOpen) this.#retiring.delete(node)
   }
 
   /** True when every server that is in use, and every seed, is among those that have failed. */

@@ -155,37 +155,53 @@ export function buildView(entries: readonly ViewRange[]): View {
   return { shards, ranges, covered }
 }
 
-/** A view in which the ranges between the first and the last ones kept are replaced. Shares what is kept. */
-export function replaceRanges(view: View, keptFirst: number, keptLast: number, between: readonly ViewRange[]): View {
-  const { ranges } = view
-  const shards = [...view.shards]
-  const replaced: number[] = []
-  let covered = view.covered
-  for (const { first, last, shard } of between) {
-    let index = noShard
-    if (shard !== null) {
-      index = shards.indexOf(shard)
-      if (index === noShard) index = shards.push(shard) - 1
-      covered += last - first + 1
-    }
-    replaced.push(first, last, index)
-  }
-  const lastAt = ranges.length - 3 * keptLast
-  const next = { shards, ranges: ranges.slice(0, 3 * keptFirst).concat(replaced, ranges.slice(lastAt)), covered }
-  let lost = false
-  for (let i = 3 * keptFirst; i < lastAt; i += 3) {
-    const index = ranges[i + 2] as number
-    if (index === noShard) continue
-    next.covered -= (ranges[i + 1] as number) - (ranges[i] as number) + 1
-    // Most shards that lose a range have gained another, or kept some.
-    if (!ownsOneOf(replaced, index) && !ownsOneOf(next.ranges, index)) lost = true
-  }
-  return lost ? buildView(rangesOf(next)) : next
+/** Ranges that have taken the place of the ranges `from` to below `to`. */
+export interface ReplacedRanges {
+  from: number
+  to: number
+  by: readonly ViewRange[]
 }
 
-function ownsOneOf(ranges: readonly number[], index: number): boolean {
-  for (let i = 2; i < ranges.length; i += 3) if (ranges[i] === index) return true
-  return false
+/** A view in which some ranges are replaced, in their order. Shares what is kept. */
+export function replaceRanges(view: View, replaced: readonly ReplacedRanges[]): View {
+  const { ranges } = view
+  const shards = [...view.shards]
+  const owned = new Uint32Array(shards.length)
+  for (let i = 2; i < ranges.length; i += 3) {
+    const index = ranges[i] as number
+    if (index !== noShard) owned[index] = (owned[index] as number) + 1
+  }
+  // Most often few have changed.
+  const isMany = replaced.reduce((sum, { by }) => sum + by.length, 0) > 32
+  const indexes = isMany ? new Map(shards.map((shard, i) => [shard, i])) : null
+  const next: number[] = []
+  let { covered } = view
+  let [kept, lost] = [0, false]
+  for (const { from, to, by } of replaced) {
+    while (kept < 3 * from) next.push(ranges[kept++] as number)
+    for (; kept < 3 * to; kept += 3) {
+      const index = ranges[kept + 2] as number
+      if (index === noShard) continue
+      covered -= (ranges[kept + 1] as number) - (ranges[kept] as number) + 1
+      owned[index] = (owned[index] as number) - 1
+    }
+    for (const { first, last, shard } of by) {
+      let index = noShard
+      if (shard !== null) {
+        index = indexes === null ? shards.indexOf(shard) : (indexes.get(shard) ?? noShard)
+        if (index === noShard) {
+          index = shards.push(shard) - 1
+          indexes?.set(shard, index)
+        } else owned[index] = (owned[index] as number) + 1
+        covered += last - first + 1
+      }
+      next.push(first, last, index)
+    }
+  }
+  while (kept < ranges.length) next.push(ranges[kept++] as number)
+  for (const count of owned) if (count === 0) lost = true
+  const made = { shards, ranges: next, covered }
+  return lost ? buildView(rangesOf(made)) : made
 }
 
 function rangesOf({ shards, ranges }: View): ViewRange[] {

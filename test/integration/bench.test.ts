@@ -29,9 +29,10 @@ describe('npm run bench', () => {
     const { results } = JSON.parse(readFileSync(json, 'utf8')) as Run
     const [outcome] = results.get?.slotwise ?? []
     expect(outcome).toMatchObject({ heapKiB: expect.any(Number), allocatedBytesPerOp: expect.any(Number) })
-    expect((outcome as { slices: { cpuUsPerOp: number }[] }).slices.every(({ cpuUsPerOp }) => cpuUsPerOp > 0)).toBe(
-      true,
-    )
+    const { slices } = outcome as { slices: { cpuUsPerOp: number; opsPerSec: number }[] }
+    // The kernel counts CPU time in steps that are longer than a slice of 20 ms may be: one may have none.
+    expect(slices.every(({ opsPerSec }) => opsPerSec > 0)).toBe(true)
+    expect(slices.reduce((sum, { cpuUsPerOp }) => sum + cpuUsPerOp, 0)).toBeGreaterThan(0)
   })
 
   it('says what it cannot use', async () => {

@@ -136,9 +136,9 @@ describe('MOVED', () => {
       await delay(20)
     }
     expect(a.count('GET') + b.count('GET') - before).toBeLessThanOrEqual(17 * calls)
-    // However many redirects there were: about one look a second.
-    expect(a.count('CLUSTER SLOTS') + b.count('CLUSTER SLOTS') - asked).toBeLessThanOrEqual(3)
     const elapsedMs = performance.now() - until + 1000
+    // However many redirects there were: about one look a second.
+    expect(a.count('CLUSTER SLOTS') + b.count('CLUSTER SLOTS') - asked).toBeLessThanOrEqual(2 + elapsedMs / 1000)
     expect(Math.max(a.accepted, b.accepted)).toBeLessThanOrEqual(2 + elapsedMs / 1000)
   })
 
@@ -267,14 +267,22 @@ describe('a node that does not know of a failover', () => {
 })
 
 describe('evidence from many callers', () => {
+  /** Looks a second apart, also while calls wait: what many callers add to them would show. */
+  const slowly = { refreshUrgentIntervalMs: 1000 }
+
   it('on a slot that nobody serves costs two looks at the topology at the most, and no socket', async () => {
-    const { a, b, layout, client } = await connectedPair()
+    const { a, b, layout, client } = await connectedPair(slowly)
     a.layout = b.layout = [layout[0] as Layout[number], [9000, 16_383, b.port]]
     await forceRefresh(client, a, slotOfA)
     await eventually(() => expect(client.inspect().slotsCovered).toBe(8192 + 7384))
     const before = client.inspect()
     const connections = [a.accepted, b.accepted]
-    const calls = Array.from({ length: 1000 }, () => client.execute('GET', [keyIn(8500)]))
+    const calls: Promise<unknown>[] = []
+    // One after the other, so that each is evidence of its own, while nobody knows better.
+    for (let i = 0; i < 1000; i++) {
+      calls.push(client.execute('GET', [keyIn(8500)]))
+      if (i % 10 === 0) await delay(1)
+    }
     await eventually(() => expect(client.inspect().queued).toBe(1000))
     a.layout = b.layout = layout
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['b']))
@@ -289,7 +297,7 @@ describe('evidence from many callers', () => {
     const to = (i: number) => Math.min(16_383, (i + 1) * share - 1)
     const layout: Layout = servers.map(({ port }, i) => [from(i), to(i), port] as const)
     for (const server of servers) test.keep(server).layout = layout
-    const client = test.client({ cluster: servers.map(({ address }) => address) })
+    const client = test.client({ cluster: servers.map(({ address }) => address), ...slowly })
     await Promise.all(servers.map((_, i) => client.execute('GET', [keyIn(from(i))])))
     const [stays, alsoStays] = servers as [FakeServer, FakeServer]
     const before = client.inspect()
@@ -297,9 +305,13 @@ describe('evidence from many callers', () => {
 
     // The two that stay have what the others had.
     const half = layout.map(([first, last], i) => [first, last, (i % 2 === 0 ? stays : alsoStays).port] as const)
-    stays.layout = alsoStays.layout = half
     await Promise.all(servers.slice(2).map(server => server.close()))
-    const calls = layout.flatMap(([first]) => Array.from({ length: 100 }, () => client.execute('GET', [keyIn(first)])))
+    const calls: Promise<unknown>[] = []
+    for (let i = 0; i < 100; i++) {
+      calls.push(...layout.map(([first]) => client.execute('GET', [keyIn(first)])))
+      await delay(1)
+    }
+    stays.layout = alsoStays.layout = half
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['x']))
     const after = client.inspect()
     expect(after.refreshes - before.refreshes).toBeLessThanOrEqual(2)

@@ -12,7 +12,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { freePorts, LocalServer } from '../../../scripts/local-server.mjs'
-import { findOnPath, findRedisServer } from '../../../scripts/redis-server.mjs'
+import { findOnPath } from '../../../scripts/programs.mjs'
+import { findRedisServer } from '../../../scripts/redis-server.mjs'
 import { eventually } from '../../support/settled.js'
 
 export interface LocalSentinelOptions {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chartPage, chartSvg, pointsOf } from '../../../bench/lib/chart.mjs'
-import { aboutText, betweenMarks, markdownTable } from '../../../bench/lib/document.mjs'
+import { aboutText, markdownTable, withTable } from '../../../bench/lib/document.mjs'
 import { allocatedBetween, type Measured, type Outcome } from '../../../bench/lib/measured.mjs'
 import { orderOf, planOf } from '../../../bench/lib/plan.mjs'
 import { quantile, quarters } from '../../../bench/lib/report.mjs'
@@ -205,10 +205,10 @@ describe('report', () => {
       '',
       'on this machine',
     ])
-    const once = betweenMarks('before\n<!-- bench -->\n<!-- /bench -->\nafter\n', table)
+    const once = withTable('before\n<!-- bench -->\n<!-- /bench -->\nafter\n', table)
     expect(once).toContain(table)
-    expect(betweenMarks(once, table)).toBe(once)
-    expect(() => betweenMarks('no marks', table)).toThrow(/no place/)
+    expect(withTable(once, table)).toBe(once)
+    expect(() => withTable('no marks', table)).toThrow(/no place/)
   })
 
   it('says by which commands, and not where they wrote', () => {
@@ -241,6 +241,6 @@ describe('report', () => {
 describe('the project’s README', () => {
   it('has a place for the table', () => {
     const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8')
-    expect(betweenMarks(readme, 'text')).toContain('\n\ntext\n\n')
+    expect(withTable(readme, 'text')).toContain('\n\ntext\n\n')
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { check, firstSuccessMs, longestSilenceMs, type Write } from '../../../bench/faults/history.mjs'
+import { check, firstSuccessMs, longestSilenceMs, seal, type Write } from '../../../bench/faults/history.mjs'
 
 const write = (token: number, outcome = 'acked', more: Partial<Write> = {}): Write => ({
   key: 'k',
@@ -19,16 +19,18 @@ describe('check()', () => {
       write(3),
       write(4, 'ERR', { maybe: false }),
     ]
-    for (const list of [held(1, 3), held(1, 2, 3), held(1, 3, 2)]) {
+    for (const list of [held(1, 3), held(1, 2, 3), held(1, 3, seal)]) {
       expect(check(writes, list, [])).toEqual({
         acked: 2,
         failed: 2,
+        withdrawn: 1,
         open: 0,
         lost: [],
         lostByRedis: 0,
         duplicates: [],
         disordered: [],
         denied: [],
+        late: [],
       })
     }
   })
@@ -59,6 +61,16 @@ describe('check()', () => {
   it('finds a write that was said not to have run, and has', () => {
     expect(check([write(1, 'x', { maybe: false })], held(1), []).denied).toHaveLength(1)
     expect(check([write(1, 'x', { maybe: true })], held(1), []).denied).toEqual([])
+  })
+
+  it('finds a write that was carried out after it had been given up', () => {
+    const writes = [write(1), write(2, 'x', { maybe: true }), write(3), write(4, 'x')]
+    expect(check(writes, held(1, 3, 2), []).late).toMatchObject([{ token: 2 }])
+    expect(check(writes, held(1, 2, 3, 4), []).late).toEqual([])
+    expect(check(writes, held(1, 2, 3, seal, 4), []).late).toMatchObject([{ token: 4 }])
+    // Made before the other had failed: either may come first.
+    const together = [write(1, 'x', { maybe: true }), write(2, 'acked', { from: 1200 })]
+    expect(check(together, held(2, 1), []).late).toEqual([])
   })
 
   it('counts calls that never settled', () => {

@@ -12,11 +12,11 @@ describe('verdict()', () => {
     ['MOVED x h:1', { kind: 'fail' }],
     ['MOVED 1 h:0', { kind: 'fail' }],
     ['MOVED', { kind: 'fail' }],
-    ['TRYAGAIN Multiple keys request during rehashing of slot', { kind: 'retry', stale: false }],
-    ['LOADING Redis is loading the dataset in memory', { kind: 'retry', stale: false }],
-    ['CLUSTERDOWN The cluster is down', { kind: 'retry', stale: true }],
-    ['MASTERDOWN Link with MASTER is down', { kind: 'retry', stale: true }],
-    ["READONLY You can't write against a read only replica.", { kind: 'retry', stale: true }],
+    ['TRYAGAIN Multiple keys request during rehashing of slot', { kind: 'retry', evidence: null }],
+    ['LOADING Redis is loading the dataset in memory', { kind: 'retry', evidence: null }],
+    ['CLUSTERDOWN The cluster is down', { kind: 'retry', evidence: 'waiting' }],
+    ['MASTERDOWN Link with MASTER is down', { kind: 'retry', evidence: 'urgent' }],
+    ["READONLY You can't write against a read only replica.", { kind: 'retry', evidence: 'urgent' }],
     ['WRONGTYPE Operation against a key', { kind: 'fail' }],
     ['ERR unknown', { kind: 'fail' }],
   ])('on %s in a cluster', (text, expected) => {
@@ -31,7 +31,7 @@ describe('verdict()', () => {
   )
 
   it('LOADING is waited out anywhere', () => {
-    expect(verdict(replyError('LOADING x'), false)).toEqual({ kind: 'retry', stale: false })
+    expect(verdict(replyError('LOADING x'), false)).toEqual({ kind: 'retry', evidence: null })
   })
 })
 

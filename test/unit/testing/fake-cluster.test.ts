@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { createClient } from 'slotwise/core'
 import { FakeCluster, type FakeClusterOptions, type FakeNode, keyInSlot } from 'slotwise/testing'
@@ -235,6 +236,27 @@ describe('nodes that come, go and change their names', () => {
     expect(error.code).toBe('ECONNREFUSED')
     await a.restart()
     expect([a.port, await askOnce(a, ['GET', keyInSlot(0)])]).toEqual([port, ['$v']])
+  })
+
+  it.runIf(process.platform === 'linux')('keep other programs from getting their port meanwhile', async () => {
+    const cluster = await start()
+    const [a] = parts(cluster)
+    // Local addresses of this host's sockets, in hexadecimal; those that listen have state 0A.
+    const states = () => {
+      const port = `:${a.port.toString(16).toUpperCase().padStart(4, '0')}`
+      const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)
+      return lines.map(line => line.trim().split(/\s+/)).flatMap(row => (row[1]?.endsWith(port) ? [row[3]] : []))
+    }
+    expect(states()).toEqual(['0A'])
+    for (let i = 0; i < 2; i++) {
+      await a.kill()
+      expect(states()).toEqual(['01'])
+      await a.restart()
+      expect(states()).toEqual(['0A'])
+    }
+    await a.kill()
+    await a.close()
+    expect(states()).toEqual([])
   })
 })
 

@@ -1,7 +1,7 @@
 import { setTimeout as realDelay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createClient } from 'slotwise/core'
-import { FakeCluster, FakeServer, silence, takeOverTime, type VirtualTime } from 'slotwise/testing'
+import { FakeCluster, FakeServer, keyInSlot, silence, takeOverTime, type VirtualTime } from 'slotwise/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 
 let time: VirtualTime | null = null
@@ -209,7 +209,8 @@ describe('clients and fake servers under it', () => {
     async how => {
       const server = kept(await FakeServer.start())
       const taken = take()
-      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000 }))
+      // An attempt that the mute server has left without an answer takes 5 s, and the pause before the next is up to one.
+      const client = kept(createClient({ server: server.address, silenceTimeoutMs: 2000, maxQueueAgeMs: 10_000 }))
       await taken.until(client.execute('PING'))
       if (how === 'mute') server.mute = true
       else server.freeze()
@@ -243,6 +244,23 @@ describe('clients and fake servers under it', () => {
     await taken.advance(600_000)
     expect(asked() - before).toBeGreaterThanOrEqual(9)
     expect(asked() - before).toBeLessThanOrEqual(12)
+    await taken.until(client.close())
+  })
+
+  it('a look at the topology for another reason puts the periodic one off', async () => {
+    const cluster = kept(await FakeCluster.start({ primaries: 2 }))
+    const taken = take()
+    const client = kept(createClient({ cluster: cluster.addresses }))
+    await taken.until(client.connect())
+    const before = client.inspect().refreshes
+    for (let i = 0; i < 20; i++) {
+      cluster.moveSlots(0, 0, cluster.primaries[i % 2 === 0 ? 1 : 0] as FakeCluster['nodes'][0])
+      await taken.until(client.execute('GET', [keyInSlot(0)]))
+      await taken.advance(40_000)
+    }
+    expect(client.inspect().redirects.moved).toBe(20)
+    // One each; without any it is one a minute.
+    expect(client.inspect().refreshes - before).toBe(20)
     await taken.until(client.close())
   })
 
