@@ -66,7 +66,7 @@ export class Stages {
       this.#log(`a server alone listens on port ${server.port}`)
       return [server]
     }
-    // The servers have one core between them: what keeps it busy is not a failure.
+    // The servers have one core between them: one that computes for long is not a failure.
     const cluster = await LocalCluster.start({
       ...options,
       replicasPerPrimary: 0,
