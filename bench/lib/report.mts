@@ -43,11 +43,15 @@ export function spread(values: readonly number[]): string {
 
 const [firstMark, lastMark] = ['<!-- figures -->', '<!-- /figures -->']
 
-/** Rows of text as a table in Markdown. */
-export function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
+/** Rows of text as a table in Markdown, laid out as the formatter does it. */
+export function markdown(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows
+  const widths = head.map((_, column) => Math.max(3, ...rows.map(row => (row[column] ?? '').length)))
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map(line).join('\n')
+  const pad = (row: readonly string[]) =>
+    line(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))))
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [pad(head), line(rule), ...body.map(pad)].join('\n')
 }
 
 /** Puts what was measured between the two marks of a Markdown file. */
@@ -58,5 +62,5 @@ export function writeInto(file: string, sections: readonly string[], program: st
   const date = new Date().toISOString().slice(0, 10)
   const measured = `Measured on ${date}: ${machine()}, by \`npm run ${program}\`.`
   const figures = [firstMark, measured, ...sections].join('\n\n')
-  writeFileSync(file, `${text.slice(0, before)}${figures}\n${text.slice(after)}`)
+  writeFileSync(file, `${text.slice(0, before)}${figures}\n\n${text.slice(after)}`)
 }
