@@ -44,7 +44,7 @@ export function spread(values: readonly number[]): string {
 /** Rows of text as a table in Markdown, first column to the left, the others to the right. */
 export function markdown(rows: readonly (readonly string[])[]): string {
   const [head = []] = rows
-  const widths = head.map((_, i) => Math.max(...rows.map(row => (row[i] ?? '').length), 4))
+  const widths = head.map((_, i) => Math.max(...rows.map(row => (row[i] ?? '').length), 3))
   const line = (cells: readonly string[]) =>
     `| ${cells.map((one, i) => (i === 0 ? one.padEnd(widths[i] as number) : one.padStart(widths[i] as number))).join(' | ')} |`
   const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
