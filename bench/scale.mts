@@ -219,6 +219,8 @@ async function main(): Promise<void> {
       process.stdout.write(`  ${setting.title}, ${client} …`)
       const result = await measure(setting, client, seconds)
       Object.assign(results[name], { [client]: result })
+      // A run that is cut short keeps what it has.
+      if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
       process.stdout.write(
         ` ${figure((60 * (result.counted.slotsAsked - result.before.slotsAsked)) / seconds)} CLUSTER SLOTS a minute\n`,
       )
@@ -226,7 +228,6 @@ async function main(): Promise<void> {
   }
   const tables = sections(results, possible)
   for (const { title, rows } of tables) process.stdout.write(`\n${title}\n${table(rows)}\n`)
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`)
   if (values.doc !== undefined) {
     const text = tables.map(({ title, rows }) => `### ${title}\n\n${markdown(rows)}`)
     writeInto(values.doc, text, 'bench:scale')
