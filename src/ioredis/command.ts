@@ -89,7 +89,7 @@ export class Command {
   private settle: ((outcome: unknown) => void) | null = null
   private sink: OutcomeSink | null = null
 
-  // What few commands have stands on the prototype until it is set: an object of half the size is 40 ns less for each command.
+  // What few commands have stands on the prototype until it is set, so that the object is half the size for all others.
   declare errorStack: Error | undefined
   declare isReadOnly: boolean
   declare inTransaction: boolean

@@ -119,7 +119,7 @@ export class Pipeline extends Commander implements OutcomeSink {
     for (let i = 0; i < this.queue.length; i++) {
       const command = this.queue[i] as Command
       command.group = groups.get(i) ?? null
-      // A promise for each command and what waits for it would be a third of the cost of a command.
+      // A promise for each command, and what waits for it, would be made for nobody: over a bare client's cost 1.30 × instead of 1.55.
       if (command.settleInto(this)) this.redis.post(command)
       else this.send(command, i)
     }
