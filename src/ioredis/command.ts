@@ -148,6 +148,8 @@ export class Command {
   }
 
   set promise(promise: Promise<unknown>) {
+    // Whoever puts another one in its place has it settled by other means, or waits for the one before.
+    if (this.settle === null) this.makePromise()
     this.made = promise
   }
 
@@ -367,7 +369,7 @@ export class Command {
 
   /** Where the core delivers the outcome of a direct command: without a sink, what settles its promise. */
   get receiver(): (outcome: Outcome) => void {
-    if (this.sink !== null) return outcome => this.take(outcome)
+    if (this.sink !== null) return outcome => (outcome instanceof Error ? this.fail(outcome) : this.conclude(outcome))
     if (this.settle === null) this.makePromise()
     return this.settle as (outcome: Outcome) => void
   }
@@ -375,11 +377,6 @@ export class Command {
   /** Failures are to come as values. */
   get hasSink(): boolean {
     return this.sink !== null
-  }
-
-  private take(outcome: unknown): void {
-    if (outcome instanceof Error) this.fail(outcome)
-    else this.conclude(outcome)
   }
 
   /** Takes an outcome that has come as a value. */

@@ -95,6 +95,14 @@ describeBoth('Command', ({ module, deviates }) => {
       expect(command.resolve('v')).toBe(command.promise)
     })
 
+    it('may be replaced before anybody has asked for it', async () => {
+      const command = make('get', 'k')
+      const other = Promise.resolve('other')
+      command.promise = other
+      command.resolve('v')
+      expect(command.promise).toBe(other)
+    })
+
     it('rejects with what reject() is given', async () => {
       const command = make('get', 'k')
       const error = new Error('no')
