@@ -339,6 +339,7 @@ export class Resp3Decoder implements ReplyDecoder {
     }
     this.#bodyType = type
     this.#bodyLeft = length
+    if (type !== Type.bulk || this.#strings !== Strings.text) this.#body.announce(length)
     return this.#resumeBody(bytes, pos, end)
   }
 
@@ -357,11 +358,10 @@ export class Resp3Decoder implements ReplyDecoder {
       if (this.#bodyLeft-- === 0) continue
       const type = this.#bodyType
       this.#bodyType = 0
-      if (asText) this.#add(this.#textBody.take())
-      else {
-        const body = this.#body.take()
-        this.#addBody(type, body, 0, body.length)
-      }
+      const body = asText ? null : this.#body.take()
+      if (body === null) this.#add(this.#textBody.take())
+      else if (type === Type.bulk) this.#add(body)
+      else this.#addBody(type, body, 0, body.length)
     }
     return pos
   }
