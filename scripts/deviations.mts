@@ -151,4 +151,8 @@ export const deviations = {
     what: 'A command that has to wait for a connection is published on `tracing:ioredis:command` when it is called; in ioredis when it is written.',
     why: 'The time it waits is what its caller waits.',
   },
+  'stream-data': {
+    what: 'Without TLS `redis.stream` emits no `data` events: what it reads goes to the client alone.',
+    why: 'All sockets of the process read into one buffer, instead of 64 KiB of its own for each read.',
+  },
 } satisfies Record<string, Deviation>

@@ -115,7 +115,24 @@ export class LocalCluster {
   }
 
   async waitUntilOk(limitMs: number): Promise<void> {
-    await until(() => this.isOk(), limitMs, 'the cluster to be ok')
+    try {
+      await until(() => this.isOk(), limitMs, 'the cluster to be ok')
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.story()}`, { cause: error })
+    }
+  }
+
+  /** What the servers have logged of failures and elections, each one's last lines. */
+  story(lines = 12): string {
+    return this.nodes
+      .map(node => {
+        const told = node
+          .log()
+          .split('\n')
+          .filter(line => /fail|elect|vote|auth|cluster state|link|master lost/i.test(line))
+        return [`${node.address}, ${node.running ? 'running' : 'down'}:`, ...told.slice(-lines)].join('\n  ')
+      })
+      .join('\n')
   }
 
   /** Running nodes that are primaries now. */
@@ -143,6 +160,18 @@ export class LocalCluster {
     const owner = this.nodes.find(node => node.port === port)
     if (owner === undefined) throw new Error(`nobody serves slot ${slot}`)
     return owner
+  }
+
+  /**
+   * Waits until a replica has acknowledged all that its primary has written. That both call their link up is not enough: the primary sends
+   * nothing before the replica's first acknowledgement, up to a second later, and killed until then takes along what clients were told is written.
+   */
+  async waitUntilReplicated(primary: LocalServer, limitMs = 15_000): Promise<void> {
+    const acknowledged = async () => {
+      const [, written, replicas] = (await primary.command('ROLE')) as [string, number, [string, string, string][]]
+      return replicas.some(([, , offset]) => Number(offset) >= written)
+    }
+    await until(acknowledged, limitMs, 'the replica to have what its primary has')
   }
 
   async killAll(): Promise<void> {

@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net'
 import { type Call, CallFlag, formatFlags, formatShift, noTimeoutMs, type ReplyCollector } from '../command/call.js'
 import type { Issuer } from '../command/issuer.js'
-import { ReplyError, SlotwiseError, stacklessError } from '../errors.js'
+import { ReplyError, type SlotwiseError, stacklessError } from '../errors.js'
 import { createDecoder } from '../resp/create-decoder.js'
 import { type DecoderLimits, type Reply, type ReplyDecoder, ReplyFormat, type ReplySink } from '../resp/decoder.js'
 import type { KnownArray } from '../resp/known-array.js'
@@ -17,12 +17,13 @@ import { abandon, abandonUndelivered } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { type Greeter, greet } from './greeting.js'
 import type { HandshakeOptions } from './handshake.js'
+import { takeFrom } from './intake.js'
 import type { LivenessLimits, Silence } from './liveness.js'
 import { LivenessWatch, type Watched } from './liveness-watch.js'
 import { Outbox } from './outbox.js'
 import { Prelude } from './prelude.js'
 import { asText, isMonitorLine, kindOf, pushKind } from './pushes.js'
-import { closing, lost } from './reasons.js'
+import { closing, lost, unreadable } from './reasons.js'
 import type { SocketEntry, Use } from './socket-ledger.js'
 import { type ConnectionState, connectionTransitions } from './states.js'
 
@@ -105,7 +106,7 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     this.#outbox = new Outbox(socket, this.#queue)
     const protocol = options.handshake.protocol === 2 ? 2 : 3
     this.#decoder = this.#newDecoder(protocol)
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    takeFrom(socket, chunk => this.#onData(chunk))
     socket.on('drain', () => this.#outbox.onDrain())
     socket.on('error', (error: Error) => this.#onLost(error))
     socket.on('end', () => this.#onLost(undefined))
@@ -206,18 +207,8 @@ export class Connection implements ReplySink, AtTurnEnd, Watched {
     try {
       this.#decoder.execute(chunk)
     } catch (error) {
-      this.destroy(this.#decodeError(error))
+      this.destroy(unreadable(this.endpoint.key, error))
     }
-  }
-
-  #decodeError(error: unknown): SlotwiseError {
-    if (!(error instanceof SlotwiseError)) {
-      return stacklessError('SLOTWISE_PROTOCOL', 'The reply could not be handled', {
-        cause: error,
-        endpoint: this.endpoint.key,
-      })
-    }
-    return Object.assign(error, { endpoint: this.endpoint.key })
   }
 
   nextFormat(): number {

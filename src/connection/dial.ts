@@ -8,6 +8,7 @@ import { connect, isIP, type LookupFunction, type NetConnectOpts, type Socket } 
 import { checkServerIdentity, TLSSocket, type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { isLocalExhaustion, type SlotwiseError, stacklessError } from '../errors.js'
 import type { Endpoint } from './endpoint.js'
+import { Intake } from './intake.js'
 import { failureOfLookup } from './lookup.js'
 import type { SocketEntry, SocketLedger } from './socket-ledger.js'
 
@@ -123,8 +124,13 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
           ...(options.lookup !== undefined && { lookup: options.lookup }),
         }
       : { path: endpoint.path }
+  if (options.tls === null) {
+    const intake = new Intake()
+    const socket = connect({ ...target, onread: intake.onread })
+    intake.of(socket)
+    return socket
+  }
   const plain = connect(target)
-  if (options.tls === null) return plain
   const secured = tlsConnect({
     ...target,
     ...options.tls,

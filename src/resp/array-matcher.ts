@@ -105,7 +105,7 @@ export class ArrayMatcher {
     this.#endRun(differs)
     if (begun >= at) return pos + begun - at
     // Its beginning was the same, and went by unread.
-    this.#pieces.append(bytes, begun, this.#take(bytes, begun, at))
+    this.#pieces.refer(bytes, begun, this.#take(bytes, begun, at))
     return pos
   }
 
@@ -133,7 +133,7 @@ export class ArrayMatcher {
     const from = this.#runFrom
     if (to > from) {
       const length = (offsets[to] as number) - (offsets[from] as number)
-      this.#pieces.append(bytes, offsets[from] as number, offsets[to] as number)
+      this.#pieces.refer(bytes, offsets[from] as number, offsets[to] as number)
       this.#offset += length
       this.#done += to - from
       if (this.#done === this.#count) {

@@ -36,7 +36,7 @@ export interface ReplySink {
   onReply(value: Reply): void
   /** A top-level error reply, in whatever format. */
   onError(error: ReplyError): void
-  /** A RESP3 push, in the plain format, or with `pushBuffers` in that of Buffers; those keep the whole chunk alive, so `owned()` ones are kept. */
+  /** A RESP3 push, in the plain format, or with `pushBuffers` in that of Buffers; those lie on the chunk, so `owned()` ones are kept. */
   onPush(items: Reply[]): void
 }
 
@@ -52,7 +52,7 @@ export interface DecoderOptions {
 export interface ReplyDecoder {
   readonly protocol: 2 | 3
   /**
-   * Takes the next bytes of the stream; whole replies go to the sink before it returns.
+   * Takes the next bytes of the stream; whole replies go to the sink before it returns. The chunk may be overwritten then.
    * @throws SlotwiseError SLOTWISE_PROTOCOL, SLOTWISE_LIMIT_DEPTH, SLOTWISE_LIMIT_BULK or SLOTWISE_LIMIT_AGGREGATE; and
    * the same again on every later call
    */
