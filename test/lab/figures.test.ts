@@ -113,4 +113,7 @@ test('dials that grow with the rate, and a leak that is not seen', () => {
   const seen = { heapAfterBytes: 40 * megabyte, socketsAfter: 600 }
   expect(broken([judged('faulty-model', 10, seen)])).toEqual([])
   expect(broken([judged('faulty-model', 10, { ...seen, socketsAfter: 6 })])).toHaveLength(1)
+  // Where no connection is lost it has nothing to leak.
+  const frozen = { ...judged('faulty-model', 10, { ...seen, socketsAfter: 6 }), mode: 'freeze' }
+  expect(broken([frozen])).toEqual([])
 })

@@ -115,6 +115,7 @@ async function measure(plan: Plan): Promise<ReportData> {
     kill: 'killed',
     freeze: 'frozen (SIGSTOP)',
     silent: `cut off: ${insideNamespace() ? 'their packets are dropped' : 'proxies before them swallow everything'}`,
+    none: 'left alone, as a control',
   }[plan.mode]
   return {
     format: reportFormat,

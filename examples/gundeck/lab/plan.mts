@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { variants } from './variants/index.mjs'
 
-export const modes = ['kill', 'freeze', 'silent'] as const
+export const modes = ['kill', 'freeze', 'silent', 'none'] as const
 export type Mode = (typeof modes)[number]
 
 export interface Timing {
@@ -57,6 +57,7 @@ what the service holds: memory, sockets, waiting calls. Ends with an HTML report
                         freeze  the servers are stopped (SIGSTOP): connections stand, nobody answers
                         silent  their packets are dropped (nftables, in a network namespace of the lab's own;
                                 where that may not be, proxies swallow everything)
+                        none    nothing is done to them: the control that the others are compared with
   --outage SECONDS      how long the servers are away
   --no-census           without heap censuses, for which a run is done again at one rate of each variant
   --out FOLDER          where report.html and data.json go (default: lab-report)

@@ -331,8 +331,8 @@ class Stage {
     if (mode === 'kill') await cluster.killAll()
     else if (mode === 'freeze') cluster.freezeAll()
     else if (holes !== null) holes.swallow()
-    else await dropPackets([...this.#redisPorts])
-    const how = { kill: 'killed', freeze: 'frozen', silent: 'cut off: nothing passes' }
+    else if (mode === 'silent') await dropPackets([...this.#redisPorts])
+    const how = { kill: 'killed', freeze: 'frozen', silent: 'cut off: nothing passes', none: 'left alone' }
     this.#mark('cluster', `every server is ${how[mode]}`)
   }
 
@@ -341,11 +341,11 @@ class Stage {
     const { mode, cluster, holes } = this.#options
     this.#firstSuccessAt = null
     this.#service.tell({ kind: 'arm' })
-    this.#mark('cluster', 'every server is started')
+    if (mode !== 'none') this.#mark('cluster', 'every server is started')
     if (mode === 'kill') await cluster.restartAll()
     else if (mode === 'freeze') cluster.thawAll()
     else if (holes !== null) holes.pass()
-    else await letPacketsPass()
+    else if (mode === 'silent') await letPacketsPass()
     // A cluster whose clients were cut off has not noticed anything.
     if (mode !== 'silent') await firstOk(cluster)
     this.#okAt = wallMs()
