@@ -115,8 +115,13 @@ async function measure(plan: Plan): Promise<ReportData> {
     kill: 'killed',
     freeze: 'frozen (SIGSTOP)',
     silent: `cut off: ${insideNamespace() ? 'their packets are dropped' : 'proxies before them swallow everything'}`,
-    none: 'left alone, as a control',
+    none: '',
   }[plan.mode]
+  const story =
+    plan.mode === 'none'
+      ? 'Nothing is done to its cluster of six servers while requests go on at a fixed rate: this is the control. '
+      : `Its cluster of six servers is ${how}, all at once, while requests go on at a fixed rate; ` +
+        `after ${plan.timing.outageMs / 1000} s the servers come back; then the same again. `
   return {
     format: reportFormat,
     title: 'A push service while its Redis Cluster is away',
@@ -124,8 +129,7 @@ async function measure(plan: Plan): Promise<ReportData> {
     machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, Node.js ${process.version}, redis-server ${version}`,
     command: commandOf(process.argv.slice(2)),
     summary:
-      `A push service keeps in Redis which user is connected where, and looks it up for every push. Its cluster of six servers is ${how}, all at once, ` +
-      `while requests go on at a fixed rate; after ${plan.timing.outageMs / 1000} s the servers come back; then the same again. ` +
+      `A push service keeps in Redis which user is connected where, and looks it up for every push. ${story}` +
       'The same service runs on several clients, one after the other, each in a process and on a cluster of its own.',
     settings: {
       '1x': `${plan.baseRequestsPerSec} requests/s: 80 % pushes, 15 % look-ups, 5 % registrations`,
