@@ -4,7 +4,7 @@
 // Dies    with it.
 // Holds   only the link made last is listened to.
 
-import { type DirectHooks, owned, type Reply, ReplyError, type SlotwiseError } from '../core.js'
+import { type DirectHooks, owned, type Reply, ReplyError, type SlotwiseError, sameBytes } from '../core.js'
 import type { ConnectorLike } from './abstract-connector.js'
 import { noop } from './callback.js'
 import { Command } from './command.js'
@@ -46,6 +46,8 @@ export class RedisEvents {
   #firstFailureAt = 0
   /** Between two attempts. */
   #pausing = false
+  /** The channel of the last message: they come in runs, and the name as text costs more than to see that it is the same. */
+  #heard: { bytes: Buffer; text: string } | null = null
 
   constructor(redis: Reported) {
     this.#redis = redis
@@ -215,14 +217,14 @@ export class RedisEvents {
       case 'message':
       case 'smessage':
         this.#emitMessage(kind, items[1], items[2])
-        break
+        return
       case 'pmessage': {
         const [pattern, channel, message] = items.slice(1)
         if (redis.listenerCount(kind) > 0) redis.emit(kind, String(pattern), String(channel), String(message))
         if (redis.listenerCount('pmessageBuffer') > 0) {
           redis.emit('pmessageBuffer', String(pattern), owned(channel as Reply), owned(message as Reply))
         }
-        break
+        return
       }
       case 'monitor':
         this.#emitMonitor(String(items[0]))
@@ -236,9 +238,17 @@ export class RedisEvents {
 
   #emitMessage(kind: 'message' | 'smessage', channel: Reply | undefined, message: Reply | undefined): void {
     const redis = this.#redis
-    if (redis.listenerCount(kind) > 0) redis.emit(kind, String(channel), String(message))
+    if (redis.listenerCount(kind) > 0) redis.emit(kind, this.#textOf(channel), String(message))
     const event = kind === 'message' ? 'messageBuffer' : 'smessageBuffer'
     if (redis.listenerCount(event) > 0) redis.emit(event, owned(channel as Reply), owned(message as Reply))
+  }
+
+  #textOf(channel: Reply | undefined): string {
+    if (!(channel instanceof Buffer)) return String(channel)
+    if (this.#heard === null || !sameBytes(this.#heard.bytes, channel)) {
+      this.#heard = { bytes: Buffer.from(channel), text: channel.toString() }
+    }
+    return this.#heard.text
   }
 
   /** `1700000000.123456 [0 127.0.0.1:50000] "GET" "key"`: time, arguments, source, database. Source: MONITOR command page. */

@@ -1,6 +1,7 @@
 // Entry: one name that somebody wants to hear of, and how far its subscription has got.
 
 import { slotOf } from '../command/slot.js'
+import { sameBytes } from '../resp/text.js'
 import type { Carrier } from './carrier.js'
 import type { SubscriptionKind } from './subscription-set.js'
 
@@ -69,13 +70,9 @@ export class Entry implements Named {
     this.slot = kind === 'ssubscribe' ? slotOf(name) : -1
   }
 
-  /** The bytes are those of its name; read here, as a call for a few bytes costs more than they do. */
+  /** The bytes are those of its name. */
   isNamed(bytes: Buffer): boolean {
-    const { name } = this
-    if (bytes.length !== name.length) return false
-    if (bytes.length > 40) return bytes.equals(name)
-    for (let i = 0; i < name.length; i++) if (bytes[i] !== name[i]) return false
-    return true
+    return sameBytes(bytes, this.name)
   }
 
   settle(waiters: 'joining' | 'leaving', error: Error | null = null): void {

@@ -30,6 +30,14 @@ export function bytesOf(bytes: Buffer, start: number, end: number, strings: numb
   return copy
 }
 
+/** True for equal bytes. Few are read here, as a call for them costs more than they do. */
+export function sameBytes(left: Buffer, right: Buffer): boolean {
+  if (left.length !== right.length) return false
+  if (left.length > 40) return left.equals(right)
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false
+  return true
+}
+
 /** Of a push: with its Buffers in memory of their own, to be kept. */
 export function owned(value: Reply): Reply {
   if (value instanceof Buffer) return Buffer.from(value)
