@@ -2,6 +2,7 @@
 
 import type { Reply } from './decoder.js'
 import { protocolError } from './failures.js'
+import { owned } from './text.js'
 import { Aggregate, isPairs } from './types.js'
 
 export class Frame {
@@ -32,6 +33,14 @@ export class Frame {
     const map = new Map<Reply, Reply>()
     for (let i = 0; i < items.length; i += 2) map.set(items[i] as Reply, items[i + 1] as Reply)
     return map
+  }
+
+  /** Gives the Buffers that have come so far of the push it is, or is part of, memory of their own. */
+  ownPush(): void {
+    this.items.forEach((item, i) => {
+      this.items[i] = owned(item)
+    })
+    if (this.type !== Aggregate.push) this.parent?.ownPush()
   }
 
   /** Checks that a streamed aggregate may end here. */

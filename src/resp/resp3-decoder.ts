@@ -95,6 +95,11 @@ export class Resp3Decoder implements ReplyDecoder {
         else if (this.#cutLine.length !== 0) pos = this.#resumeLine(chunk, pos)
         else pos = this.#advance(chunk, pos, end)
       }
+      if (this.#top !== null && this.#strings === Strings.views) {
+        // A push that goes on in another chunk outlasts this one: what it has so far is copied, and so is the rest.
+        this.#top.ownPush()
+        this.#strings = Strings.copies
+      }
     } catch (error) {
       this.#failure = { error: asFailure(error) }
       throw this.#failure.error
@@ -288,21 +293,13 @@ export class Resp3Decoder implements ReplyDecoder {
   }
 
   #addScalar(type: number, text: string): void {
-    if (type === Type.null) this.#add(scalars.parseNull(text))
-    else if (type === Type.boolean)
-      this.#add(this.#legacy ? Number(scalars.parseBoolean(text)) : scalars.parseBoolean(text))
-    else if (type === Type.double) this.#add(this.#shown(scalars.parseDouble(text), text))
-    else if (type === Type.bigNumber) this.#add(this.#shown(scalars.parseBigNumber(text), text))
+    const value = scalars.parseScalar(type, text, this.#stringNumbers, this.#legacy, this.#strings !== 0)
+    if (value !== undefined) this.#add(value)
     else if (type === Type.end && text === '') this.#endStreamed()
     else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
     else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
     else if (text === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
     else throw badLine(type)
-  }
-
-  #shown(value: number | bigint, text: string): Reply {
-    if (this.#stringNumbers || !this.#legacy) return this.#stringNumbers ? text : value
-    return this.#strings !== 0 && typeof value === 'number' ? Buffer.from(text) : text
   }
 
   /** Keeps the start of a line. Returns `end`: the chunk is used up. */

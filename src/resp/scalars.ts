@@ -2,6 +2,7 @@
 
 import type { Reply } from './decoder.js'
 import { badLength, protocolError } from './failures.js'
+import { Type } from './types.js'
 
 const integerForm = /^[+-]?\d+$/
 const doubleForm = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
@@ -18,24 +19,55 @@ export function parseInteger(text: string, asString: boolean): number | string {
   return asString ? text : Number(text)
 }
 
-export function parseDouble(text: string): number {
+/**
+ * The value of a line that RESP2 does not have; undefined when the type is none of those.
+ * @param asString numbers as strings
+ * @param legacy in the shapes of RESP2
+ * @param buffers strings, which a double is in RESP2, as Buffers
+ */
+export function parseScalar(
+  type: number,
+  text: string,
+  asString: boolean,
+  legacy: boolean,
+  buffers: boolean,
+): Reply | undefined {
+  switch (type) {
+    case Type.null:
+      return parseNull(text)
+    case Type.boolean:
+      return legacy ? Number(parseBoolean(text)) : parseBoolean(text)
+    case Type.double: {
+      const value = parseDouble(text)
+      if (asString || !legacy) return asString ? text : value
+      return buffers ? Buffer.from(text) : text
+    }
+    case Type.bigNumber: {
+      const value = parseBigNumber(text)
+      return asString || legacy ? text : value
+    }
+  }
+  return undefined
+}
+
+function parseDouble(text: string): number {
   if (doubleForm.test(text)) return Number(text)
   const special = specialDoubles.get(text.toLowerCase())
   if (special === undefined) throw protocolError('malformed double')
   return special
 }
 
-export function parseBigNumber(text: string): bigint {
+function parseBigNumber(text: string): bigint {
   if (!integerForm.test(text)) throw protocolError('malformed big number')
   return BigInt(text)
 }
 
-export function parseBoolean(text: string): boolean {
+function parseBoolean(text: string): boolean {
   if (text !== 't' && text !== 'f') throw protocolError('malformed boolean')
   return text === 't'
 }
 
-export function parseNull(text: string): Reply {
+function parseNull(text: string): null {
   if (text !== '') throw protocolError('malformed null')
   return null
 }

@@ -33,7 +33,9 @@ export function bytesOf(bytes: Buffer, start: number, end: number, strings: numb
 /** Of a push: with its Buffers in memory of their own, to be kept. */
 export function owned(value: Reply): Reply {
   if (value instanceof Buffer) return Buffer.from(value)
-  return Array.isArray(value) ? value.map(owned) : value
+  if (Array.isArray(value)) return value.map(owned)
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [owned(key), owned(item)]))
+  return value instanceof Set ? new Set([...value].map(owned)) : value
 }
 
 /** Below this length V8 copies a slice of a string; from it on the slice would keep the whole string alive. */

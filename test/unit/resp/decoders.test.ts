@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type ReplyError, replyError } from '../../../src/errors.js'
 import { createDecoder } from '../../../src/resp/create-decoder.js'
 import { defaultLimits, type Reply, ReplyFormat } from '../../../src/resp/decoder.js'
-import { canonical, only, Recorder, run } from './recorder.js'
+import { canonical, feed, only, Recorder, run } from './recorder.js'
 
 const both = [2, 3] as const
 const formats = [ReplyFormat.plain]
@@ -122,7 +122,7 @@ describe.each(both)('RESP%i decoder', protocol => {
     const sink = new Recorder()
     const decoder = createDecoder(protocol, sink)
     const asked = [...'+a\r\n*1\r\n$2\r\nab\r\n'].map(character => {
-      decoder.execute(b(character))
+      feed(decoder, b(character))
       return sink.asked
     })
     expect(asked).toEqual([1, 1, 1, 1, ...Array(12).fill(2)])
@@ -144,7 +144,7 @@ describe.each(both)('RESP%i decoder', protocol => {
       onError: error => told.push(error.message),
       onPush: () => told.push('push'),
     })
-    decoder.execute(b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n'))
+    feed(decoder, b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n'))
     expect(told).toEqual(['format', '1', 'format', 'E', 'format', '2', 'format', '3'])
   })
 
@@ -182,7 +182,7 @@ describe.each(both)('RESP%i decoder', protocol => {
       throw failure
     }
     const decoder = createDecoder(protocol, sink)
-    for (let i = 0; i < 2; i++) expect(() => decoder.execute(b(':1\r\n'))).toThrow(failure)
+    for (let i = 0; i < 2; i++) expect(() => feed(decoder, b(':1\r\n'))).toThrow(failure)
   })
 
   it('gives what came before the byte that is wrong', () => {
@@ -209,7 +209,7 @@ describe.each(both)('RESP%i decoder', protocol => {
       b(`*${texts.length}\r\n${texts.map(text => `$${Buffer.byteLength(text)}\r\n${text}\r\n`).join('')}`)
     const sink = new Recorder()
     const decoder = createDecoder(protocol, sink)
-    for (const texts of [ascii, other, ascii, other, other]) decoder.execute(encode(texts))
+    for (const texts of [ascii, other, ascii, other, other]) feed(decoder, encode(texts))
     expect(sink.events.map(([, value]) => value)).toEqual([ascii, other, ascii, other, other])
   })
 
@@ -230,7 +230,7 @@ describe('RESP3 decoder', () => {
     const text = '*3\r\n+OK\r\n>3\r\n+message\r\n+a\r\n$2\r\nhi\r\n:1\r\n$1\r\nx\r\n+NEXT\r\n'
     const recorder = new Recorder()
     const decoder = createDecoder(3, recorder, defaultLimits, { stringNumbers: false, pushBuffers: true })
-    for (const byte of b(text)) decoder.execute(Buffer.of(byte))
+    for (const byte of b(text)) feed(decoder, Buffer.of(byte))
     expect(recorder.events).toEqual([
       ['push', [b('message'), b('a'), b('hi')]],
       ['reply', ['OK', 1, 'x']],

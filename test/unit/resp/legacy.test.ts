@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ReplyError } from '../../../src/errors.js'
 import { defaultLimits, type Reply, ReplyFormat, type ReplySink } from '../../../src/resp/decoder.js'
 import { Resp3Decoder } from '../../../src/resp/resp3-decoder.js'
+import { owned } from '../../../src/resp/text.js'
+import { feed } from './recorder.js'
 
 function decode(
   text: string,
@@ -16,11 +18,11 @@ function decode(
     expectedRaw: () => null,
     onReply: value => replies.push(value),
     onError: error => replies.push(error),
-    onPush: items => pushes.push(items),
+    onPush: items => pushes.push(items.map(owned)),
   }
   const decoder = new Resp3Decoder(sink, defaultLimits, options)
   const bytes = Buffer.from(text)
-  for (let i = 0; i < bytes.length; i += cut) decoder.execute(bytes.subarray(i, i + cut))
+  for (let i = 0; i < bytes.length; i += cut) feed(decoder, bytes.subarray(i, i + cut))
   return { replies, pushes }
 }
 
@@ -49,7 +51,7 @@ describe('replies in the shapes of RESP2', () => {
       onError: error => replies.push(error),
       onPush: () => undefined,
     }
-    new Resp3Decoder(sink, defaultLimits, {}).execute(Buffer.from('%1\r\n+a\r\n:1\r\n%1\r\n+a\r\n:1\r\n'))
+    feed(new Resp3Decoder(sink, defaultLimits), Buffer.from('%1\r\n+a\r\n:1\r\n%1\r\n+a\r\n:1\r\n'))
     expect(replies).toEqual([['a', 1], new Map([['a', 1]])])
   })
 

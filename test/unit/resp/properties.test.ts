@@ -7,7 +7,7 @@ import { decodeReply } from '../../../src/resp/decode-reply.js'
 import { type Reply, ReplyFormat } from '../../../src/resp/decoder.js'
 import { decoded, encode, type WireReply } from '../../support/resp-encode.js'
 import { garbage, push, resp2Reply, resp3Reply, sizes } from './arbitraries.js'
-import { canonical, type Event, Recorder, run } from './recorder.js'
+import { canonical, type Event, feed, Recorder, run } from './recorder.js'
 
 const anyFormat = fc.constantFrom(ReplyFormat.plain, ReplyFormat.buffers)
 
@@ -141,7 +141,7 @@ describe.each([2, 3] as const)('RESP%i decoder, given garbage', protocol => {
         const decoder = createDecoder(protocol, sink)
         let first: unknown
         try {
-          decoder.execute(bytes)
+          feed(decoder, bytes)
         } catch (error) {
           first = error
         }
@@ -149,7 +149,7 @@ describe.each([2, 3] as const)('RESP%i decoder, given garbage', protocol => {
         const told = sink.events.length
         for (const chunk of [Buffer.from('+OK\r\n'), Buffer.alloc(0)]) {
           assert.throws(
-            () => decoder.execute(chunk),
+            () => feed(decoder, chunk),
             (error: unknown) => error === first,
           )
         }

@@ -7,9 +7,11 @@ import {
   type DecoderOptions,
   defaultLimits,
   type Reply,
+  type ReplyDecoder,
   type ReplySink,
 } from '../../../src/resp/decoder.js'
 import { type KnownArray, knowArray } from '../../../src/resp/known-array.js'
+import { owned } from '../../../src/resp/text.js'
 
 export type Event = ['reply', Reply] | ['error', ReplyError] | ['push', Reply[]]
 
@@ -41,19 +43,33 @@ export class Recorder implements ReplySink {
     this.events.push(['error', error])
   }
 
+  /** Keeps what whoever takes a push may keep: copies. */
   onPush(items: Reply[]): void {
-    this.events.push(['push', items])
+    this.events.push(['push', items.map(owned)])
   }
 }
 
-/** Cuts the bytes into chunks of the given sizes, in turn and over again. Each chunk has memory of its own. */
+/** What every chunk is read into, as sockets do it: larger only for the test that gives more at once. */
+let readBuffer = Buffer.alloc(64 * 1024)
+
+/** Gives the decoder a copy of the chunk in memory that is overwritten when execute() has returned, which nothing may show. */
+export function feed(decoder: ReplyDecoder, chunk: Uint8Array): void {
+  if (chunk.length > readBuffer.length) readBuffer = Buffer.alloc(chunk.length)
+  readBuffer.set(chunk)
+  const read = readBuffer.subarray(0, chunk.length)
+  try {
+    decoder.execute(read)
+  } finally {
+    read.fill(0x58)
+  }
+}
+
+/** Cuts the bytes into chunks of the given sizes, in turn and over again. */
 export function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const chunks: Buffer[] = []
   for (let pos = 0, i = 0; pos < bytes.length; i++) {
     const size = sizes[i % sizes.length] as number
-    const chunk = Buffer.allocUnsafeSlow(Math.min(size, bytes.length - pos))
-    bytes.copy(chunk, 0, pos)
-    chunks.push(chunk)
+    chunks.push(bytes.subarray(pos, pos + size))
     pos += size
   }
   return chunks
@@ -74,7 +90,7 @@ export interface RunOptions extends DecoderOptions {
   sizes?: readonly number[]
 }
 
-/** Feeds a new decoder; then overwrites the chunks, which nothing may show. */
+/** Feeds a new decoder. */
 export function run(protocol: 2 | 3, bytes: Buffer | string, options: RunOptions = {}): Run {
   const sink = new Recorder(options.formats)
   sink.expected = options.expected === undefined ? null : knowArray(options.expected, protocol, defaultLimits)
@@ -83,11 +99,10 @@ export function run(protocol: 2 | 3, bytes: Buffer | string, options: RunOptions
   const chunks = cut(input, options.sizes ?? [Math.max(1, input.length)])
   let error: unknown
   try {
-    for (const chunk of chunks) decoder.execute(chunk)
+    for (const chunk of chunks) feed(decoder, chunk)
   } catch (thrown) {
     error = thrown
   }
-  for (const chunk of chunks) chunk.fill(0x58)
   return { events: sink.events, asked: sink.asked, error }
 }
 
