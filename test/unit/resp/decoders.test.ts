@@ -213,6 +213,32 @@ describe.each(both)('RESP%i decoder', protocol => {
     expect(sink.events.map(([, value]) => value)).toEqual([ascii, other, ascii, other, other])
   })
 
+  it('decodes strings of any length, ASCII or not, in front of others and at the end of a chunk', () => {
+    const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+    const strings = Array.from({ length: 40 }, (_, length) =>
+      'abcdefghijklmnopqrstuvwxyz+-0123456789.,!'.slice(0, length),
+    )
+    for (const string of strings) {
+      for (const rest of [[], ['b'], ['x'.repeat(30)], ['é']]) {
+        const items = ['a', string, ...rest, string]
+        expect(only(protocol, `*${items.length}\r\n${items.map(bulk).join('')}`)).toEqual(items)
+      }
+    }
+    const all = strings.flatMap(string => [string, `${string}é`])
+    const text = `*${all.length}\r\n${all.map(bulk).join('')}`
+    for (const sizes of [[1], [19], [20, 21], [100], [1000]]) expect(only(protocol, text, { sizes })).toEqual(all)
+  })
+
+  it('decodes what is deep, among elements of all kinds, wherever it is cut', () => {
+    const head = '*4\r\n:1\r\n$2\r\nab\r\n'
+    const deep = `${head.repeat(100)}*0\r\n${'$-1\r\n'.repeat(100)}`
+    let expected: Reply = []
+    for (let level = 0; level < 100; level++) expected = [1, 'ab', expected, null]
+    for (const sizes of [[1], [3], [7, 2], [50], [111], [700], [deep.length]]) {
+      expect(only(protocol, deep, { sizes })).toEqual(expected)
+    }
+  })
+
   it('leaves no timer behind when it gives long Buffers', () => {
     const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
     const before = timers()
