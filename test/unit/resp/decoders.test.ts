@@ -144,8 +144,20 @@ describe.each(both)('RESP%i decoder', protocol => {
       onError: error => told.push(error.message),
       onPush: () => told.push('push'),
     })
-    feed(decoder, b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n'))
-    expect(told).toEqual(['format', '1', 'format', 'E', 'format', '2', 'format', '3'])
+    feed(decoder, b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n+4\r\n:5\r\n'))
+    const replies = ['1', 'E', '2', '3', '4', '5']
+    expect(told).toEqual(replies.flatMap(reply => ['format', reply]))
+  })
+
+  it('gives each of many replies of one chunk in its own format', () => {
+    const { plain, buffers, raw } = ReplyFormat
+    const text = '+a\r\n$1\r\nb\r\n:-1\r\n$-1\r\n$1\r\nc\r\n+d\r\n+e\r\n-E f\r\n+g\r\n:2\r\n'
+    const kinds = [plain, raw, raw, plain, buffers, buffers, plain, raw, raw, plain]
+    const replies = ['a', b('$1\r\nb\r\n'), b(':-1\r\n'), null, b('c'), b('d'), 'e', replyError('E f'), b('+g\r\n'), 2]
+    const expected = replies.map(reply => [reply instanceof Error ? 'error' : 'reply', reply])
+    const { events, asked } = run(protocol, text, { formats: kinds })
+    expect(canonical(events)).toEqual(canonical(expected))
+    expect(asked).toBe(kinds.length)
   })
 
   it('hands out the expected Buffer itself when the reply equals it, whole or in pieces', () => {
