@@ -85,12 +85,7 @@ export class Resp3Decoder implements ReplyDecoder {
     try {
       const end = chunk.length
       let pos = 0
-      while (pos < end) {
-        if (this.#raw !== null) pos = this.#readRaw(this.#raw, chunk, pos, end)
-        else if (this.#body.type !== 0) pos = this.#resumeBody(chunk, pos, end)
-        else if (this.#cutLine.length !== 0) pos = this.#resumeLine(chunk, pos)
-        else pos = this.#advance(chunk, pos, end)
-      }
+      while (pos < end) pos = this.idle ? this.#decode(chunk, pos, end) : this.#resume(chunk, pos, end)
       if (this.#top !== null && this.#values.strings === Strings.views) {
         // A push that goes on in another chunk outlasts this one: what it has so far is copied, and so is the rest.
         this.#top.ownPush()
@@ -102,6 +97,13 @@ export class Resp3Decoder implements ReplyDecoder {
     } finally {
       this.#values.clear()
     }
+  }
+
+  /** Goes on with what has begun. */
+  #resume(chunk: Buffer, pos: number, end: number): number {
+    if (this.#raw !== null) return this.#readRaw(this.#raw, chunk, pos, end)
+    if (this.#body.type !== 0) return this.#resumeBody(chunk, pos, end)
+    return this.#cutLine.length !== 0 ? this.#resumeLine(chunk, pos) : this.#advance(chunk, pos, end)
   }
 
   #advance(bytes: Buffer, pos: number, end: number): number {
