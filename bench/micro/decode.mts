@@ -164,6 +164,7 @@ function heldPerValue(create: (typeof decoders)[number][1], text: string, many: 
 export function checkHeap(log: (line: string) => void): boolean {
   const texts: [string, string][] = [
     ['5 characters', 'abcde'],
+    ['16 characters', 'x'.repeat(16)],
     ['32 characters', 'x'.repeat(32)],
     ['32 characters, not ASCII', 'é'.repeat(32)],
     ['1,000 characters', 'x'.repeat(1000)],

@@ -6,7 +6,14 @@
 
 import { badLength, badType, longLine, maxLineBytes, missingLineEnd, tooDeep, tooLong, tooMany } from './failures.js'
 import type { DecoderLimits } from './limits.js'
-import { Aggregate, cr, isAggregate, isKnown, isPairs, isResp2, lf, Type } from './types.js'
+import * as types from './types.js'
+
+// Names of this module's own, which V8 compiles as constants.
+const { Aggregate, cr, isAggregate, isKnown, isPairs, isResp2, lf, Type } = types
+const { bulk, integer, simpleString } = Type
+
+/** Of a number that is not left to the methods that count them. */
+const maxDigits = 20
 
 /** What the next byte is. */
 const Phase = { type: 0, number: 1, text: 2, lineEnd: 3, body: 4, bodyCr: 5, bodyLf: 6 } as const
@@ -98,33 +105,33 @@ export class FrameGuard {
   }
 
   /**
-   * Skips strings and numbers that are whole, which nearly all elements are, without the state that survives a cut.
+   * Skips strings, numbers and headers of arrays that are whole, which nearly all is, without the state that survives a cut.
    * Stops in front of anything else; what that is, and whether it is valid, is for the other methods to find.
    */
   #skipWhole(bytes: Buffer, pos: number, end: number): number {
-    while (pos < end) {
-      const type = bytes[pos]
-      if (type !== Type.bulk && type !== Type.integer) return pos
-      let at = pos + 1
-      let number = 0
-      let digit = 0
-      while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
-        number = number * 10 + digit
-        at++
-      }
-      if (at === pos + 1 || at + 1 >= end || bytes[at] !== cr || bytes[at + 1] !== lf) return pos
-      at += 2
-      if (type === Type.bulk) {
-        at += number
-        if (at + 1 >= end || number > this.#limits.maxBulkBytes) return pos
-        if (bytes[at] !== cr || bytes[at + 1] !== lf) return pos
-        at += 2
-      }
-      pos = at
-      this.#endElement()
-      if (this.#complete) return pos
+    while (pos < end && !this.#complete) {
+      let next = endOfWhole(bytes, pos, end, this.#limits.maxBulkBytes)
+      if (next !== pos) this.#endElement()
+      else if (bytes[pos] === Aggregate.array) next = this.#openWhole(bytes, pos, end)
+      if (next === pos) return pos
+      pos = next
     }
     return pos
+  }
+
+  #openWhole(bytes: Buffer, pos: number, end: number): number {
+    const digits = pos + 1
+    let at = digits
+    let number = 0
+    let digit = 0
+    while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
+      number = number * 10 + digit
+      at++
+    }
+    if (at === digits || at - digits > maxDigits || at + 1 >= end || bytes[at] !== cr || bytes[at + 1] !== lf)
+      return pos
+    this.#open(Aggregate.array, number, false)
+    return at + 2
   }
 
   #startElement(type: number): void {
@@ -253,6 +260,32 @@ export class FrameGuard {
     }
     this.#complete = true
   }
+}
+
+/** Where the string or number at `pos` ends, if it is whole, valid, and within the limits; otherwise `pos`. */
+export function endOfWhole(bytes: Buffer, pos: number, end: number, maxBulkBytes: number): number {
+  const type = bytes[pos]
+  let at = pos + 1
+  if (type === simpleString) {
+    const last = Math.min(end - 1, at + maxLineBytes + 1)
+    while (at < last && bytes[at] !== cr) at++
+    return at < last && bytes[at + 1] === lf ? at + 2 : pos
+  }
+  if (type !== bulk && type !== integer) return pos
+  if (type === integer && at < end && bytes[at] === Sign.minus) at++
+  const digits = at
+  let number = 0
+  let digit = 0
+  while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
+    number = number * 10 + digit
+    at++
+  }
+  if (at === digits || at - digits > maxDigits || at + 1 >= end || bytes[at] !== cr || bytes[at + 1] !== lf) return pos
+  at += 2
+  if (type === integer) return at
+  at += number
+  if (at + 1 >= end || number > maxBulkBytes || bytes[at] !== cr || bytes[at + 1] !== lf) return pos
+  return at + 2
 }
 
 function hasNumber(type: number): boolean {

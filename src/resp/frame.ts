@@ -7,32 +7,46 @@ import { Aggregate, isPairs } from './types.js'
 
 export class Frame {
   readonly type: number
-  readonly parent: Frame | null
+  parent: Frame | null = null
+  /** Aggregates that are open with this one. */
+  readonly depth: number
   /** Elements it has when complete; of a streamed one, whose length is not known, one more than it may have. */
   readonly length: number
   readonly streamed: boolean
   /** Maps and sets as the arrays that RESP2 has for them. */
   readonly legacy: boolean
-  /** Keys and values of a map alternate. Grows with what arrives, never by what was announced. */
-  readonly items: Reply[] = []
+  /** Keys and values of a map alternate. There may be room for more than have come. */
+  readonly items: Reply[]
+  /** How many have come. */
+  filled: number
 
-  constructor(type: number, parent: Frame | null, length: number, streamed: boolean, legacy = false) {
+  constructor(
+    type: number,
+    depth: number,
+    length: number,
+    streamed: boolean,
+    legacy: boolean,
+    items: Reply[],
+    filled: number,
+  ) {
     this.type = type
-    this.parent = parent
+    this.depth = depth
     this.length = length
     this.streamed = streamed
     this.legacy = legacy
+    this.items = items
+    this.filled = filled
   }
 
   /** Its value, once the elements are there. */
   value(): Reply {
-    if (this.legacy) return this.items
-    if (this.type === Aggregate.set) return new Set(this.items)
-    if (this.type !== Aggregate.map) return this.items
-    const items = this.items
-    const map = new Map<Reply, Reply>()
-    for (let i = 0; i < items.length; i += 2) map.set(items[i] as Reply, items[i + 1] as Reply)
-    return map
+    return withElements(this.type, this.items, this.legacy)
+  }
+
+  /** Gives the Buffers that have come so far of the push it is, or is part of, memory of their own. */
+  ownPush(): void {
+    for (let i = 0; i < this.filled; i++) this.items[i] = owned(this.items[i] as Reply)
+    if (this.type !== Aggregate.push) this.parent?.ownPush()
   }
 
   /** Gives the Buffers that have come so far of the push it is, or is part of, memory of their own. */
@@ -46,6 +60,16 @@ export class Frame {
   /** Checks that a streamed aggregate may end here. */
   end(): void {
     if (!this.streamed) throw protocolError('end of an aggregate of known length')
-    if (isPairs(this.type) && this.items.length % 2 !== 0) throw protocolError('a key without a value')
+    if (isPairs(this.type) && this.filled % 2 !== 0) throw protocolError('a key without a value')
   }
+}
+
+/** An aggregate of these elements; `legacy`: as RESP2 has it, which is an array. */
+export function withElements(type: number, items: Reply[], legacy: boolean): Reply {
+  if (legacy) return items
+  if (type === Aggregate.set) return new Set(items)
+  if (type !== Aggregate.map) return items
+  const map = new Map<Reply, Reply>()
+  for (let i = 0; i < items.length; i += 2) map.set(items[i] as Reply, items[i + 1] as Reply)
+  return map
 }

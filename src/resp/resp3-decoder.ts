@@ -2,12 +2,13 @@
 // Owns    what has arrived of a reply that is not whole: open aggregates, the pieces of a string, the start of a line.
 // Born    with a Connection, in the protocol version it asks for.
 // Dies    with it, or when execute() throws.
-// Holds   no byte is looked at twice, wherever the stream is cut, except those of a line that a cut goes through; and
+// Holds   no byte is looked at twice, wherever the stream is cut, except those of a header, and of a line that a cut goes through; and
 //         nothing given to the sink keeps a chunk alive.
 // Source: Redis serialization protocol specification; RESP3 specification for streamed types and attributes.
 
 import { constants } from 'node:buffer'
 import { replyError } from '../errors.js'
+import { BodyReader } from './body-reader.js'
 import { ByteCollector } from './byte-collector.js'
 import { CutLine } from './cut-line.js'
 import {
@@ -33,39 +34,34 @@ import {
 import { Frame } from './frame.js'
 import { RawReader } from './raw-reader.js'
 import * as scalars from './scalars.js'
-import { bytesOf, Strings, TextCollector, TextReader, utf8 } from './text.js'
+import { Strings, utf8 } from './text.js'
 import { Aggregate, cr, isAggregate, isKnown, isPairs, lf, Type } from './types.js'
+import { ValueReader } from './value-reader.js'
 
-/** Integers of at most this many digits are exact when built digit by digit. */
-const exactDigits = 15
+// Names of this module's own, which V8 compiles as constants.
+const { text: asText } = Strings
+const { push, attribute } = Aggregate
+const { plain } = ReplyFormat
 
 export class Resp3Decoder implements ReplyDecoder {
   readonly protocol = 3
   readonly #sink: ReplySink
   readonly #limits: DecoderLimits
   readonly #maxBulkBytes: number
-  readonly #stringNumbers: boolean
   readonly #pushStrings: number
-  readonly #text = new TextReader()
+  readonly #values: ValueReader
   #failure: { error: unknown } | null = null
 
   /** The innermost open aggregate. */
   #top: Frame | null = null
-  #depth = 0
   /** True from the first byte of a top-level item to its end. */
   #begun = false
-  /** Of the current reply: how strings are given; in the shapes of RESP2; the former of the reply that a push has come within. */
-  #strings: number = Strings.text
-  #legacy = false
-  #outerStrings: number = Strings.text
+  /** How strings of the reply are given that a push has come within. */
+  #outerStrings: number = asText
   /** Takes the bytes of a reply wanted raw; null in between. */
   #raw: RawReader | null = null
 
-  /** Type of the string whose body is due; 0 when none is. */
-  #bodyType = 0
-  #bodyLeft = 0
-  readonly #body = new ByteCollector()
-  readonly #textBody = new TextCollector()
+  readonly #body = new BodyReader()
   /** Chunks of a streamed string; null when none is open. */
   #streamed: ByteCollector | null = null
 
@@ -75,8 +71,8 @@ export class Resp3Decoder implements ReplyDecoder {
     this.#sink = sink
     this.#limits = limits
     this.#maxBulkBytes = limits.maxBulkBytes
-    this.#stringNumbers = options.stringNumbers === true
-    this.#pushStrings = options.pushBuffers === true ? Strings.views : Strings.text
+    this.#values = new ValueReader(limits, options.stringNumbers === true)
+    this.#pushStrings = options.pushBuffers === true ? Strings.views : asText
   }
 
   /** True between replies: nothing of the next one has arrived. */
@@ -89,23 +85,25 @@ export class Resp3Decoder implements ReplyDecoder {
     try {
       const end = chunk.length
       let pos = 0
-      while (pos < end) {
-        if (this.#raw !== null) pos = this.#readRaw(this.#raw, chunk, pos, end)
-        else if (this.#bodyType !== 0) pos = this.#resumeBody(chunk, pos, end)
-        else if (this.#cutLine.length !== 0) pos = this.#resumeLine(chunk, pos)
-        else pos = this.#advance(chunk, pos, end)
-      }
-      if (this.#top !== null && this.#strings === Strings.views) {
+      while (pos < end) pos = this.idle ? this.#decode(chunk, pos, end) : this.#resume(chunk, pos, end)
+      if (this.#top !== null && this.#values.strings === Strings.views) {
         // A push that goes on in another chunk outlasts this one: what it has so far is copied, and so is the rest.
         this.#top.ownPush()
-        this.#strings = Strings.copies
+        this.#values.strings = Strings.copies
       }
     } catch (error) {
       this.#failure = { error: asFailure(error) }
       throw this.#failure.error
     } finally {
-      this.#text.clear()
+      this.#values.clear()
     }
+  }
+
+  /** Goes on with what has begun. */
+  #resume(chunk: Buffer, pos: number, end: number): number {
+    if (this.#raw !== null) return this.#readRaw(this.#raw, chunk, pos, end)
+    if (this.#body.type !== 0) return this.#resumeBody(chunk, pos, end)
+    return this.#cutLine.length !== 0 ? this.#resumeLine(chunk, pos) : this.#advance(chunk, pos, end)
   }
 
   #advance(bytes: Buffer, pos: number, end: number): number {
@@ -114,46 +112,57 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /**
    * Decodes from `pos` on; returns where it stopped, which is before `end` only when something else must go on from
-   * there. This is the hot loop: what it does not do itself is rare, or costs far more than a call.
+   * there. This is the hot loop, for which the ValueReader does nearly all.
    */
   #decode(bytes: Buffer, pos: number, end: number): number {
+    const values = this.#values
     while (pos < end) {
-      const type = bytes[pos] as number
-      if (!this.#begun && this.#begin(type)) return pos
-      const digits = pos + 1
-      let at = digits
-      let number = 0
-      let digit = 0
-      while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
-        number = number * 10 + digit
-        at++
+      if (!this.#begun && this.#begin(bytes[pos] as number)) return pos
+      const top = this.#top
+      if (top === null) {
+        const value = values.read(bytes, pos, end)
+        pos = values.pos
+        if (value !== undefined) {
+          this.#begun = false
+          this.#sink.onReply(value)
+          continue
+        }
+      } else {
+        values.fill(top, bytes, pos, end)
+        pos = values.pos
+        if (top.filled === top.length) {
+          this.#complete(top)
+          continue
+        }
       }
-      if (at + 1 >= end) return this.#cut(bytes, pos, end)
-      if (bytes[at] !== cr || at === digits) {
-        pos = this.#decodeLine(type, bytes, pos, end)
-        if (this.#streamed !== null) return pos
-        continue
-      }
-      if (bytes[at + 1] !== lf) throw missingLineEnd()
-      at += 2
-      if (type === Type.bulk) {
-        const bodyEnd = at + number
-        if (bodyEnd + 2 > end || number > this.#maxBulkBytes) return this.#awaitBody(type, number, bytes, at, end)
-        if (bytes[bodyEnd] !== cr || bytes[bodyEnd + 1] !== lf) throw missingLineEnd()
-        pos = bodyEnd + 2
-        this.#add(this.#string(bytes, at, bodyEnd))
-      } else if (type === Type.integer && at - digits <= exactDigits + 2 && !this.#stringNumbers) {
-        pos = at
-        this.#add(number)
-      } else if (isAggregate(type)) {
-        pos = at
-        this.#open(type, number, false)
-      } else if (type === Type.blobError || type === Type.verbatim) {
-        pos = this.#awaitBody(type, number, bytes, at, end)
-        if (this.#bodyType !== 0) return pos
-      } else pos = this.#decodeLine(type, bytes, pos, end)
+      this.#top = values.takeOpen(top)
+      if (pos === end) break
+      pos = this.#decodeOther(bytes, pos, end)
+      if (this.#body.type !== 0 || this.#streamed !== null) return pos
     }
     return pos
+  }
+
+  /** Decodes what the ValueReader leaves: what is cut, or rare, or wrong. Returns where to go on. */
+  #decodeOther(bytes: Buffer, pos: number, end: number): number {
+    const type = bytes[pos] as number
+    const digits = pos + 1
+    let at = digits
+    let number = 0
+    let digit = 0
+    while (at < end && (digit = (bytes[at] as number) - 0x30) >= 0 && digit <= 9) {
+      number = number * 10 + digit
+      at++
+    }
+    if (at + 1 >= end) return this.#cut(bytes, pos, end)
+    if (bytes[at] !== cr || at === digits) return this.#decodeLine(type, bytes, pos, end)
+    if (bytes[at + 1] !== lf) throw missingLineEnd()
+    if (type === Type.bulk || type === Type.blobError || type === Type.verbatim) {
+      return this.#awaitBody(type, number, bytes, at + 2, end)
+    }
+    if (!isAggregate(type)) return this.#decodeLine(type, bytes, pos, end)
+    this.#open(type, number, false)
+    return at + 2
   }
 
   // ---- top level
@@ -161,18 +170,19 @@ export class Resp3Decoder implements ReplyDecoder {
   /** Starts a top-level item. True when its bytes are wanted as they are. */
   #begin(type: number): boolean {
     this.#begun = true
-    this.#legacy = false
-    this.#strings = type === Aggregate.push ? this.#pushStrings : Strings.text
-    if (type === Aggregate.push || type === Aggregate.attribute) return false
+    const values = this.#values
+    values.legacy = false
+    values.strings = type === push ? this.#pushStrings : asText
+    if (type === push || type === attribute) return false
     if (!isKnown(type)) throw badType(type)
     const format = this.#sink.nextFormat()
-    if (format === ReplyFormat.plain) return false
+    if (format === plain) return false
     if ((format & ReplyFormat.raw) !== 0 && type !== Type.error && type !== Type.blobError) {
       this.#raw = new RawReader(3, this.#limits, this.#sink.expectedRaw())
       return true
     }
-    this.#strings = (format & ReplyFormat.buffers) === 0 ? Strings.text : Strings.copies
-    this.#legacy = (format & ReplyFormat.legacy) !== 0
+    values.strings = (format & ReplyFormat.buffers) === 0 ? asText : Strings.copies
+    values.legacy = (format & ReplyFormat.legacy) !== 0
     return false
   }
 
@@ -192,14 +202,8 @@ export class Resp3Decoder implements ReplyDecoder {
       this.#sink.onReply(value)
       return
     }
-    top.items.push(value)
-    if (top.items.length !== top.length) return
-    if (top.streamed) throw tooMany(this.#limits)
-    this.#finish(top)
-  }
-
-  #string(bytes: Buffer, start: number, end: number): string | Buffer {
-    return this.#strings === 0 ? this.#text.read(bytes, start, end) : bytesOf(bytes, start, end, this.#strings)
+    top.items[top.filled++] = value
+    if (top.filled === top.length) this.#complete(top)
   }
 
   #addError(message: string): void {
@@ -212,20 +216,28 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /** @param count as announced, which is pairs for maps and attributes; of no meaning when streamed */
   #open(type: number, count: number, streamed: boolean): void {
-    if (type === Aggregate.push && this.#top !== null) this.#enterPush(this.#top)
+    if (type === push && this.#top !== null) this.#enterPush(this.#top)
     const max = this.#limits.maxAggregateLength
     const length = streamed ? max + 1 : isPairs(type) ? count * 2 : count
     if (length > max && !streamed) throw tooMany(this.#limits)
-    if (++this.#depth > this.#limits.maxDepth) throw tooDeep(this.#limits)
-    this.#top = new Frame(type, this.#top, length, streamed, this.#legacy)
-    if (length === 0) this.#finish(this.#top)
+    const depth = this.#top === null ? 1 : this.#top.depth + 1
+    if (depth > this.#limits.maxDepth) throw tooDeep(this.#limits)
+    const frame = new Frame(type, depth, length, streamed, this.#values.legacy, [], 0)
+    frame.parent = this.#top
+    this.#top = frame
+    if (length === 0) this.#finish(frame)
   }
 
   /** Redis 7.0 writes a message in the midst of EXEC's array when the transaction publishes to a channel of its own connection. */
   #enterPush(top: Frame): void {
-    if (top.type === Aggregate.push) throw badType(Aggregate.push)
-    this.#outerStrings = this.#strings
-    this.#strings = this.#pushStrings
+    if (top.type === push) throw badType(push)
+    this.#outerStrings = this.#values.strings
+    this.#values.strings = this.#pushStrings
+  }
+
+  #complete(frame: Frame): void {
+    if (frame.streamed) throw tooMany(this.#limits)
+    this.#finish(frame)
   }
 
   /** Hands the frame's value to its parent, and the parent's to its own if that has made it full, and so on. */
@@ -233,14 +245,13 @@ export class Resp3Decoder implements ReplyDecoder {
     for (;;) {
       const parent = frame.parent
       this.#top = parent
-      this.#depth--
-      if (frame.type === Aggregate.attribute) {
+      if (frame.type === attribute) {
         if (parent === null) this.#begun = false
         return
       }
-      if (frame.type === Aggregate.push) {
+      if (frame.type === push) {
         if (parent === null) this.#begun = false
-        else this.#strings = this.#outerStrings
+        else this.#values.strings = this.#outerStrings
         this.#sink.onPush(frame.items)
         return
       }
@@ -249,8 +260,8 @@ export class Resp3Decoder implements ReplyDecoder {
         this.#sink.onReply(frame.value())
         return
       }
-      parent.items.push(frame.value())
-      if (parent.items.length !== parent.length) return
+      parent.items[parent.filled++] = frame.value()
+      if (parent.filled !== parent.length) return
       if (parent.streamed) throw tooMany(this.#limits)
       frame = parent
     }
@@ -265,7 +276,7 @@ export class Resp3Decoder implements ReplyDecoder {
 
   // ---- lines
 
-  /** Decodes what is one line, or begins with a line that is not a plain number. Returns where to go on. */
+  /** Decodes an error, or a header that has no plain number; throws what is wrong with any other line. Returns where to go on. */
   #decodeLine(type: number, bytes: Buffer, pos: number, end: number): number {
     const start = pos + 1
     const last = Math.min(end, start + maxLineBytes + 1)
@@ -274,31 +285,17 @@ export class Resp3Decoder implements ReplyDecoder {
     if (at + 1 >= end) return this.#cut(bytes, pos, end)
     if (at === last) throw longLine()
     if (bytes[at + 1] !== lf) throw missingLineEnd()
-    switch (type) {
-      case Type.simpleString:
-        this.#add(
-          this.#strings === 0 ? this.#text.readLine(bytes, start, at) : bytesOf(bytes, start, at, Strings.copies),
-        )
-        break
-      case Type.error:
-        this.#addError(utf8(bytes, start, at))
-        break
-      case Type.integer:
-        this.#add(scalars.parseInteger(this.#text.read(bytes, start, at), this.#stringNumbers))
-        break
-      default:
-        this.#addScalar(type, this.#text.read(bytes, start, at))
-    }
+    if (type === Type.error) this.#addError(utf8(bytes, start, at))
+    else this.#decodeSign(type, utf8(bytes, start, at))
     return at + 2
   }
 
-  #addScalar(type: number, text: string): void {
-    const value = scalars.parseScalar(type, text, this.#stringNumbers, this.#legacy, this.#strings !== 0)
-    if (value !== undefined) this.#add(value)
-    else if (type === Type.end && text === '') this.#endStreamed()
-    else if (text === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
-    else if (text === '?' && isAggregate(type)) this.#open(type, 0, true)
-    else if (text === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
+  /** What stands where a length would. */
+  #decodeSign(type: number, sign: string): void {
+    if (type === Type.end && sign === '') this.#endStreamed()
+    else if (sign === '-1' && (type === Type.bulk || type === Aggregate.array)) this.#add(null)
+    else if (sign === '?' && isAggregate(type)) this.#open(type, 0, true)
+    else if (sign === '?' && type === Type.bulk) this.#streamed = new ByteCollector()
     else throw badLine(type)
   }
 
@@ -316,7 +313,7 @@ export class Resp3Decoder implements ReplyDecoder {
     const line = this.#cutLine.take()
     if (line !== null) {
       this.#advance(line, 0, line.length)
-      this.#text.clear()
+      this.#values.clear()
     }
     return next
   }
@@ -325,7 +322,7 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /** A string's body is due; bytes[pos, end) may hold the start of it, or all. Returns where to go on. */
   #awaitBody(type: number, length: number, bytes: Buffer, pos: number, end: number): number {
-    if (length > this.#maxBulkBytes || (length > constants.MAX_STRING_LENGTH && this.#strings === 0)) {
+    if (length > this.#maxBulkBytes || (length > constants.MAX_STRING_LENGTH && this.#values.strings === asText)) {
       throw tooLong(this.#limits)
     }
     const bodyEnd = pos + length
@@ -334,33 +331,19 @@ export class Resp3Decoder implements ReplyDecoder {
       this.#addBody(type, bytes, pos, bodyEnd)
       return bodyEnd + 2
     }
-    this.#bodyType = type
-    this.#bodyLeft = length
-    if (type !== Type.bulk || this.#strings !== Strings.text) this.#body.announce(length)
+    this.#body.begin(type, length, type === Type.bulk && this.#values.strings === asText)
     return this.#resumeBody(bytes, pos, end)
   }
 
-  /** Collects more of the body, and takes the CR and the LF behind it, which count as two bytes less than none left. */
   #resumeBody(bytes: Buffer, pos: number, end: number): number {
-    const asText = this.#bodyType === Type.bulk && this.#strings === Strings.text
-    if (this.#bodyLeft > 0) {
-      const stop = Math.min(end, pos + this.#bodyLeft)
-      if (asText) this.#textBody.append(bytes, pos, stop)
-      else this.#body.append(bytes, pos, stop)
-      this.#bodyLeft -= stop - pos
-      pos = stop
-    }
-    while (pos < end && this.#bodyLeft <= 0 && this.#bodyType !== 0) {
-      if (bytes[pos++] !== (this.#bodyLeft === 0 ? cr : lf)) throw missingLineEnd()
-      if (this.#bodyLeft-- === 0) continue
-      const type = this.#bodyType
-      this.#bodyType = 0
-      const body = asText ? null : this.#body.take()
-      if (body === null) this.#add(this.#textBody.take())
-      else if (type === Type.bulk) this.#add(body)
+    const next = this.#body.read(bytes, pos, end)
+    if (this.#body.complete) {
+      const { type } = this.#body
+      const body = this.#body.take()
+      if (typeof body === 'string' || type === Type.bulk) this.#add(body)
       else this.#addBody(type, body, 0, body.length)
     }
-    return pos
+    return next
   }
 
   #addBody(type: number, bytes: Buffer, start: number, end: number): void {
@@ -373,7 +356,7 @@ export class Resp3Decoder implements ReplyDecoder {
       return
     }
     if (type === Type.verbatim) start = scalars.verbatimStart(bytes, start, end)
-    this.#add(this.#string(bytes, start, end))
+    this.#add(this.#values.string(bytes, start, end))
   }
 
   /** Decodes what stands between the chunks of a streamed string: `;length`, or `;0` behind the last. */
@@ -390,7 +373,7 @@ export class Resp3Decoder implements ReplyDecoder {
     }
     this.#streamed = null
     const whole = streamed.take()
-    this.#add(this.#strings === 0 ? this.#text.read(whole, 0, whole.length) : whole)
+    this.#add(this.#values.strings === asText ? utf8(whole, 0, whole.length) : whole)
     return at + 2
   }
 }

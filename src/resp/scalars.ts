@@ -14,27 +14,21 @@ const specialDoubles = new Map([
   ['-nan', Number.NaN],
 ])
 
-export function parseInteger(text: string, asString: boolean): number | string {
+function parseInteger(text: string, asString: boolean): number | string {
   if (!integerForm.test(text)) throw protocolError('malformed integer')
   return asString ? text : Number(text)
 }
 
 /**
- * The value of a line that RESP2 does not have; undefined when the type is none of those.
+ * The value of a line that is no string.
  * @param asString numbers as strings
  * @param legacy in the shapes of RESP2
  * @param buffers strings, which a double is in RESP2, as Buffers
  */
-export function parseScalar(
-  type: number,
-  text: string,
-  asString: boolean,
-  legacy: boolean,
-  buffers: boolean,
-): Reply | undefined {
+export function parse(type: number, text: string, asString: boolean, legacy: boolean, buffers: boolean): Reply {
   switch (type) {
-    case Type.null:
-      return parseNull(text)
+    case Type.integer:
+      return parseInteger(text, asString)
     case Type.boolean:
       return legacy ? Number(parseBoolean(text)) : parseBoolean(text)
     case Type.double: {
@@ -46,8 +40,9 @@ export function parseScalar(
       const value = parseBigNumber(text)
       return asString || legacy ? text : value
     }
+    default:
+      return parseNull(text)
   }
-  return undefined
 }
 
 function parseDouble(text: string): number {

@@ -3,6 +3,7 @@
 import { isAscii } from 'node:buffer'
 import { ByteCollector } from './byte-collector.js'
 import type { Reply } from './decoder.js'
+import { fromCodes } from './from-codes.js'
 
 /** Buffer's own slicers: toString() without the look-up of the encoding. On every Buffer, yet in no type declaration. */
 interface Slicers {
@@ -48,6 +49,8 @@ export function owned(value: Reply): Reply {
 
 /** Below this length V8 copies a slice of a string; from it on the slice would keep the whole string alive. */
 const copiedSliceLength = 13
+/** Up to this length a string is built of codes. */
+const maxCodes = 20
 /** Text that is made at once, for short strings to be cut from. */
 const windowBytes = 2048
 
@@ -87,7 +90,10 @@ export class TextReader {
     }
     this.#ascii ??= isAscii(bytes)
     if (!this.#ascii) return bytes.utf8Slice(start, end)
-    if (end - start >= copiedSliceLength) return bytes.latin1Slice(start, end)
+    if (end - start >= copiedSliceLength) {
+      if (end - start > maxCodes || start + maxCodes > bytes.length) return bytes.latin1Slice(start, end)
+      return fromCodes(bytes, start, end - start)
+    }
     if (end > this.#windowEnd) {
       this.#windowStart = start
       this.#windowEnd = Math.min(bytes.length, start + windowBytes)

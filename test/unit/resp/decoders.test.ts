@@ -144,8 +144,20 @@ describe.each(both)('RESP%i decoder', protocol => {
       onError: error => told.push(error.message),
       onPush: () => told.push('push'),
     })
-    feed(decoder, b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n'))
-    expect(told).toEqual(['format', '1', 'format', 'E', 'format', '2', 'format', '3'])
+    feed(decoder, b(':1\r\n-E\r\n*1\r\n:2\r\n$1\r\n3\r\n+4\r\n:5\r\n'))
+    const replies = ['1', 'E', '2', '3', '4', '5']
+    expect(told).toEqual(replies.flatMap(reply => ['format', reply]))
+  })
+
+  it('gives each of many replies of one chunk in its own format', () => {
+    const { plain, buffers, raw } = ReplyFormat
+    const text = '+a\r\n$1\r\nb\r\n:-1\r\n$-1\r\n$1\r\nc\r\n+d\r\n+e\r\n-E f\r\n+g\r\n:2\r\n'
+    const kinds = [plain, raw, raw, plain, buffers, buffers, plain, raw, raw, plain]
+    const replies = ['a', b('$1\r\nb\r\n'), b(':-1\r\n'), null, b('c'), b('d'), 'e', replyError('E f'), b('+g\r\n'), 2]
+    const expected = replies.map(reply => [reply instanceof Error ? 'error' : 'reply', reply])
+    const { events, asked } = run(protocol, text, { formats: kinds })
+    expect(canonical(events)).toEqual(canonical(expected))
+    expect(asked).toBe(kinds.length)
   })
 
   it('hands out the expected Buffer itself when the reply equals it, whole or in pieces', () => {
@@ -211,6 +223,32 @@ describe.each(both)('RESP%i decoder', protocol => {
     const decoder = createDecoder(protocol, sink)
     for (const texts of [ascii, other, ascii, other, other]) feed(decoder, encode(texts))
     expect(sink.events.map(([, value]) => value)).toEqual([ascii, other, ascii, other, other])
+  })
+
+  it('decodes strings of any length, ASCII or not, in front of others and at the end of a chunk', () => {
+    const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+    const strings = Array.from({ length: 40 }, (_, length) =>
+      'abcdefghijklmnopqrstuvwxyz+-0123456789.,!'.slice(0, length),
+    )
+    for (const string of strings) {
+      for (const rest of [[], ['b'], ['x'.repeat(30)], ['é']]) {
+        const items = ['a', string, ...rest, string]
+        expect(only(protocol, `*${items.length}\r\n${items.map(bulk).join('')}`)).toEqual(items)
+      }
+    }
+    const all = strings.flatMap(string => [string, `${string}é`])
+    const text = `*${all.length}\r\n${all.map(bulk).join('')}`
+    for (const sizes of [[1], [19], [20, 21], [100], [1000]]) expect(only(protocol, text, { sizes })).toEqual(all)
+  })
+
+  it('decodes what is deep, among elements of all kinds, wherever it is cut', () => {
+    const head = '*4\r\n:1\r\n$2\r\nab\r\n'
+    const deep = `${head.repeat(100)}*0\r\n${'$-1\r\n'.repeat(100)}`
+    let expected: Reply = []
+    for (let level = 0; level < 100; level++) expected = [1, 'ab', expected, null]
+    for (const sizes of [[1], [3], [7, 2], [50], [111], [700], [deep.length]]) {
+      expect(only(protocol, deep, { sizes })).toEqual(expected)
+    }
   })
 
   it('leaves no timer behind when it gives long Buffers', () => {

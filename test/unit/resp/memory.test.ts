@@ -85,3 +85,25 @@ describe.each([2, 3] as const)('strings of the RESP%i decoder', protocol => {
     expect(used() - before).toBeLessThan(mebibyte)
   })
 })
+
+describe.each([2, 3] as const)('the RESP%i decoder', protocol => {
+  it('keeps no reply that it has given, however that was cut', () => {
+    const sink = new Recorder()
+    const given: WeakRef<Reply[]>[] = []
+    sink.onReply = value => given.push(new WeakRef(value as Reply[]))
+    const decoder = createDecoder(protocol, sink)
+    const reply = Buffer.from(`*3\r\n*2\r\n${bulk('a')}*1\r\n:1\r\n*1\r\n${bulk('b')}${bulk('c')}`)
+    for (let cut = 1; cut < reply.length; cut++) {
+      decoder.execute(reply.subarray(0, cut))
+      decoder.execute(reply.subarray(cut))
+    }
+    // References within the turn that they are made in do not count.
+    return new Promise(resolve => setImmediate(resolve)).then(() => {
+      gc()
+      expect(given.length).toBe(reply.length - 1)
+      expect(given.filter(each => each.deref() !== undefined)).toEqual([])
+      // It is alive for as long.
+      decoder.execute(reply)
+    })
+  })
+})
