@@ -49,14 +49,6 @@ export class Frame {
     if (this.type !== Aggregate.push) this.parent?.ownPush()
   }
 
-  /** Gives the Buffers that have come so far of the push it is, or is part of, memory of their own. */
-  ownPush(): void {
-    this.items.forEach((item, i) => {
-      this.items[i] = owned(item)
-    })
-    if (this.type !== Aggregate.push) this.parent?.ownPush()
-  }
-
   /** Checks that a streamed aggregate may end here. */
   end(): void {
     if (!this.streamed) throw protocolError('end of an aggregate of known length')
