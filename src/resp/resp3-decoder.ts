@@ -117,14 +117,16 @@ export class Resp3Decoder implements ReplyDecoder {
   #decode(bytes: Buffer, pos: number, end: number): number {
     const values = this.#values
     while (pos < end) {
-      if (!this.#begun && this.#begin(bytes[pos] as number)) return pos
+      const type = bytes[pos] as number
+      if (!this.#begun && this.#begin(type)) return pos
       const top = this.#top
       if (top === null) {
         const value = values.read(bytes, pos, end)
         pos = values.pos
         if (value !== undefined) {
           this.#begun = false
-          this.#sink.onReply(value)
+          if (type === push) this.#sink.onPush(value as Reply[])
+          else this.#sink.onReply(value)
           continue
         }
       } else {

@@ -16,7 +16,7 @@ import * as types from './types.js'
 // 15 ns so, and 21 ns otherwise.
 const { cr, lf } = types
 const { bulk, integer, simpleString, null: nil, boolean, double, bigNumber } = types.Type
-const { array, map, set } = types.Aggregate
+const { array, map, set, push } = types.Aggregate
 const { text: asText, copies: asCopies } = Strings
 
 /** Integers of at most this many digits are exact when built digit by digit. */
@@ -51,7 +51,7 @@ export class ValueReader {
     this.#deepest = Math.min(limits.maxDepth, maxLevels)
   }
 
-  /** Reads a value that stands in no aggregate; undefined when it is not all read. */
+  /** Reads a value that stands in no aggregate, or a push as its elements; undefined when it is not all read. */
   read(bytes: Buffer, pos: number, end: number): Reply | undefined {
     this.pos = pos
     return this.#read(bytes, end, 0)
@@ -111,7 +111,7 @@ export class ValueReader {
       this.pos = at
       return number
     }
-    if (type === array || type === map || type === set) {
+    if (type === array || type === map || type === set || (type === push && depth === 0)) {
       return this.#readAggregate(type, type === map ? number * 2 : number, bytes, at, end, depth + 1)
     }
     return this.#readLine(type, bytes, digits, end)
