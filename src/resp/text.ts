@@ -23,11 +23,17 @@ export function utf8(bytes: Buffer, start: number, end: number): string {
  */
 export const Strings = { text: 0, copies: 1, views: 2 } as const
 
+/** So many bytes are copied here; to copy more, a call costs less. */
+const copiedHere = 40
+
 /** bytes[start, end) as a Buffer. */
 export function bytesOf(bytes: Buffer, start: number, end: number, strings: number): Buffer {
   if (strings === Strings.views) return bytes.subarray(start, end)
-  const copy = Buffer.allocUnsafe(end - start)
-  bytes.copy(copy, 0, start, end)
+  const length = end - start
+  const copy = Buffer.allocUnsafe(length)
+  // For 32 bytes 48 ns with the buffer's memory, instead of 68 with a call.
+  if (length > copiedHere) bytes.copy(copy, 0, start, end)
+  else for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number
   return copy
 }
 
