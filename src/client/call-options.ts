@@ -41,6 +41,9 @@ export const defaultCallOptions: ResolvedCallOptions = {
   fanOut: true,
 }
 
+/** Options that are bits and nothing else, by these; made once. */
+const bitsOnly: Record<number, ResolvedCallOptions> = {}
+
 const known = new Set(['timeoutMs', 'signal', 'buffers', 'idempotent', 'split', 'fanOut'])
 const maxTimeoutMs = 86_400_000
 
@@ -49,7 +52,9 @@ export function resolveCallOptions(options: CallOptions | undefined): ResolvedCa
   if (options === undefined) return defaultCallOptions
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw invalid('Call options must be an object')
-  for (const name of Object.keys(options)) if (!known.has(name)) throw invalid(`${name} is not a known call option`)
+  for (const name in options) {
+    if (!known.has(name) && Object.hasOwn(options, name)) throw invalid(`${name} is not a known call option`)
+  }
   const { timeoutMs, signal, buffers, idempotent, split, fanOut } = options
   if (timeoutMs !== undefined && (!Number.isInteger(timeoutMs) || timeoutMs < 0 || timeoutMs > maxTimeoutMs)) {
     throw invalid(`timeoutMs must be a whole number from 0 to ${maxTimeoutMs}`)
@@ -59,8 +64,12 @@ export function resolveCallOptions(options: CallOptions | undefined): ResolvedCa
   if (idempotent !== undefined && typeof idempotent !== 'boolean') throw invalid('idempotent must be a boolean')
   if (split !== undefined && typeof split !== 'boolean') throw invalid('split must be a boolean')
   if (fanOut !== undefined && typeof fanOut !== 'boolean') throw invalid('fanOut must be a boolean')
+  const flags = (buffers === true ? CallFlag.buffers : 0) | (idempotent === true ? CallFlag.repeatable : 0)
+  if (timeoutMs === undefined && signal === undefined && split === undefined && fanOut === undefined) {
+    return (bitsOnly[flags] ??= { ...defaultCallOptions, flags })
+  }
   return {
-    flags: (buffers === true ? CallFlag.buffers : 0) | (idempotent === true ? CallFlag.repeatable : 0),
+    flags,
     timeoutMs: timeoutMs === undefined ? -1 : timeoutMs === 0 ? noTimeoutMs : timeoutMs,
     signal: signal ?? null,
     split: split ?? null,
