@@ -112,10 +112,11 @@ async function listenSomewhere(): Promise<Server> {
 const memoryFolderBytes = 1024 ** 3
 
 /**
- * Where servers' folders go: in memory where there is plenty, else among temporary files. A server waits for the disk before it votes, and while
+ * Where servers' folders go: where TMPDIR says, else in memory where there is plenty, else among temporary files. A server waits for the disk before it votes, and while
  * others are busy with the disk elections fail.
  */
 function parentFolder(): string {
+  if (process.env.TMPDIR !== undefined) return tmpdir()
   try {
     const { bavail, bsize } = statfsSync('/dev/shm')
     accessSync('/dev/shm', constants.W_OK)
