@@ -152,7 +152,7 @@ export const deviations = {
     why: 'The time it waits is what its caller waits.',
   },
   'stream-data': {
-    what: 'Without TLS `redis.stream` emits no `data` events: what it reads goes to the client alone.',
+    what: 'Without TLS and without a connector `redis.stream` emits no `data` events: what it reads goes to the client alone.',
     why: 'All sockets of the process read into one buffer, instead of 64 KiB of its own for each read.',
   },
 } satisfies Record<string, Deviation>

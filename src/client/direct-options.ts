@@ -25,6 +25,7 @@ export interface DirectHooks {
   onRetry(): void
   /** There will be no further attempt; everything has settled. `reason` is null when it was asked for. */
   onEnded(reason: SlotwiseError | null): void
+  /** Buffers among the items are good until it returns. */
   onPush(kind: string, items: readonly Reply[]): void
   /** What to do with an error reply: give it to the caller, reconnect, too, or reconnect and send the call again. */
   onErrorReply(error: ReplyError, command: string): 'fail' | 'reconnect' | 'resend'

@@ -37,7 +37,8 @@ export interface Dial {
 
 /** Starts an attempt. Every socket it makes is entered in the ledger. */
 export function dial(endpoint: Endpoint, options: DialOptions, ledger: SocketLedger, listener: DialListener): Dial {
-  return watch(openSocket(endpoint, options), options.tls !== null, endpoint, ledger, listener)
+  const socket = options.tls === null ? openPlain(endpoint, options) : openSocket(endpoint, options)
+  return watch(socket, options.tls !== null, endpoint, ledger, listener)
 }
 
 /** An attempt by somebody else's means: `open` gives the socket, open or opening. */
@@ -112,25 +113,9 @@ const carriers = new WeakMap<Socket, Socket>()
 
 /** A socket that is opening; whoever asks for it owns it. */
 export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
-  const target: NetConnectOpts =
-    endpoint.path === undefined
-      ? {
-          host: endpoint.host,
-          port: endpoint.port,
-          noDelay: options.noDelay ?? true,
-          keepAlive: true,
-          keepAliveInitialDelay: options.keepAliveMs,
-          ...(options.family !== undefined && { family: options.family }),
-          ...(options.lookup !== undefined && { lookup: options.lookup }),
-        }
-      : { path: endpoint.path }
-  if (options.tls === null) {
-    const intake = new Intake()
-    const socket = connect({ ...target, onread: intake.onread })
-    intake.of(socket)
-    return socket
-  }
+  const target = targetOf(endpoint, options)
   const plain = connect(target)
+  if (options.tls === null) return plain
   const secured = tlsConnect({
     ...target,
     ...options.tls,
@@ -139,6 +124,27 @@ export function openSocket(endpoint: Endpoint, options: DialOptions): Socket {
   } as TlsOptions)
   carriers.set(secured, plain)
   return secured
+}
+
+/** A plain socket for a Connection and nobody else: what it reads is taken with takeFrom(), and is told by no event. */
+export function openPlain(endpoint: Endpoint, options: DialOptions): Socket {
+  const intake = new Intake()
+  const socket = connect({ ...targetOf(endpoint, options), onread: intake.onread })
+  intake.of(socket)
+  return socket
+}
+
+function targetOf(endpoint: Endpoint, options: DialOptions): NetConnectOpts {
+  if (endpoint.path !== undefined) return { path: endpoint.path }
+  return {
+    host: endpoint.host,
+    port: endpoint.port,
+    noDelay: options.noDelay ?? true,
+    keepAlive: true,
+    keepAliveInitialDelay: options.keepAliveMs,
+    ...(options.family !== undefined && { family: options.family }),
+    ...(options.lookup !== undefined && { lookup: options.lookup }),
+  }
 }
 
 /** Who the peer is to prove to be. Certificates name hosts, as a rule, and SNI forbids addresses (RFC 6066, section 3). */

@@ -1,5 +1,5 @@
 // Intake: where the bytes of a socket go.
-// Owns    one read buffer for all sockets of the process that are dialled here without TLS.
+// Owns    one read buffer for all sockets of the process that Dials open without TLS.
 // Born    with such a socket, before it is open.
 // Dies    with it.
 // Holds   the buffer's bytes are good until their taker returns. Node would give each read 64 KiB of its own, cut down to what came.
@@ -28,7 +28,7 @@ export class Intake {
   /** False when nothing more is to be read. */
   #onRead(chunk: Buffer): boolean {
     if (this.#taker !== null) this.#taker(chunk)
-    else this.#early = Buffer.from(chunk)
+    else this.#early = Buffer.concat(this.#early === null ? [chunk] : [this.#early, chunk])
     return this.#taker !== null
   }
 

@@ -3,6 +3,7 @@
 
 import type { ReplyCollector } from '../command/call.js'
 import type { Reply } from '../resp/decoder.js'
+import { owned } from '../resp/text.js'
 import { type SubscriptionSet, subscriptionKind } from './subscription-set.js'
 
 export class Confirmations implements ReplyCollector {
@@ -33,7 +34,8 @@ export class Confirmations implements ReplyCollector {
   takePush(kind: string, items: readonly Reply[]): boolean | null {
     if (kind !== this.#kind) return null
     if (this.#left === -1) this.#left = this.#names === 0 ? this.#all() : this.#names
-    this.#count = items[2] ?? null
+    // It is a number; whatever else is sent in its place is kept for longer than a read, too.
+    this.#count = owned(items[2] ?? null)
     return --this.#left <= 0
   }
 

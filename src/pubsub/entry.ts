@@ -23,7 +23,10 @@ export interface Named {
 
 /** Who wants to hear. */
 export interface Sink {
-  /** @param name what was subscribed to: the channel, or the pattern that it matches */
+  /**
+   * @param name what was subscribed to: the channel, or the pattern that it matches
+   * @param channel good until it returns, as is the payload
+   */
   onMessage(name: Named, channel: Buffer, payload: Buffer): void
   /** Messages may have been missed; the subscription stands again. */
   onGap(gap: NamesGap): void

@@ -232,7 +232,8 @@ export class Resp3Decoder implements ReplyDecoder {
 
   /** Redis 7.0 writes a message in the midst of EXEC's array when the transaction publishes to a channel of its own connection. */
   #enterPush(top: Frame): void {
-    if (top.type === push) throw badType(push)
+    for (let frame: Frame | null = top; frame !== null; frame = frame.parent)
+      if (frame.type === push) throw badType(push)
     this.#outerStrings = this.#values.strings
     this.#values.strings = this.#pushStrings
   }

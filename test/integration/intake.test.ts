@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setTimeout as delay } from 'node:timers/promises'
 import { openSocket, tcpEndpoint } from 'slotwise/core'
 import { afterEach, expect, it } from 'vitest'
+import { openPlain } from '../../src/connection/dial.js'
 import { takeFrom } from '../../src/connection/intake.js'
 import { eventually } from '../support/settled.js'
 
@@ -18,13 +19,16 @@ afterEach(() => {
 })
 
 /** A socket of ours, and what it talks to. */
-async function pair(onPeer: (peer: Socket) => void = () => undefined): Promise<{ socket: Socket; peer: Socket }> {
+async function pair(
+  onPeer: (peer: Socket) => void = () => undefined,
+  openOne = openPlain,
+): Promise<{ socket: Socket; peer: Socket }> {
   const server = createServer(onPeer).listen(0, '127.0.0.1')
   open.push(server)
   await once(server, 'listening')
   const connected = once(server, 'connection') as Promise<[Socket]>
   const { port } = server.address() as AddressInfo
-  const socket = openSocket(tcpEndpoint('127.0.0.1', port), { tls: null, keepAliveMs: 0 })
+  const socket = openOne(tcpEndpoint('127.0.0.1', port), { tls: null, keepAliveMs: 0 })
   await once(socket, 'connect')
   const [peer] = await connected
   open.push(socket, peer)
@@ -72,4 +76,13 @@ it('tells of the end, and of what came before it', async () => {
   peer.end('the last words')
   await ended
   expect(all.text).toBe('the last words')
+})
+
+it('has no part in sockets that others get', async () => {
+  const { socket, peer } = await pair(peer => peer.write('a greeting'), openSocket)
+  const [greeting] = (await once(socket, 'data')) as [Buffer]
+  expect(String(greeting)).toBe('a greeting')
+  const all = taken(socket)
+  peer.write('what comes then')
+  await eventually(() => expect(all.text).toBe('what comes then'))
 })

@@ -56,6 +56,14 @@ describe('Confirmations', () => {
     expect(none.takePush('sunsubscribe', [null, null, 0])).toBe(true)
   })
 
+  it('keep nothing that lies in the bytes received', () => {
+    const confirmations = new Confirmations('subscribe', 1, new SubscriptionSet())
+    const count = Buffer.from('12345')
+    expect(confirmations.takePush('subscribe', [null, name('a'), count])).toBe(true)
+    count.fill(0)
+    expect(String(confirmations.outcome())).toBe('12345')
+  })
+
   it('start over on another connection, and may be one plain reply within a transaction', () => {
     const confirmations = new Confirmations('subscribe', 2, new SubscriptionSet())
     confirmations.takePush('subscribe', [null, name('a'), 1])

@@ -61,3 +61,11 @@ it('owns what is nested in a push, wherever it was cut, among replies that are t
     }
   }
 })
+
+it('there is no push within a push, however deep it stands', () => {
+  for (const nested of ['>1\r\n:1\r\n', '*1\r\n>1\r\n:1\r\n', '|1\r\n+a\r\n>1\r\n:1\r\n']) {
+    expect(() => pushesOf(Buffer.from(`>2\r\n+kind\r\n${nested}`))).toThrow(
+      expect.objectContaining({ code: 'SLOTWISE_PROTOCOL' }),
+    )
+  }
+})
