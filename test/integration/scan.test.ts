@@ -193,7 +193,7 @@ describe('slots that move during a scan', () => {
     await test.cluster.waitUntilOk(10_000)
   })
 
-  it('finds every key while slots go from node to node all the time', { timeout: 60_000 }, async () => {
+  it('finds every key while slots go from node to node all the time', { timeout: 120_000 }, async () => {
     const client = test.client(fast)
     const slots = Array.from({ length: 30 }, (_, i) => 500 + i * 500)
     const keys = await fill(client, 3000, slots)
@@ -213,15 +213,16 @@ describe('slots that move during a scan', () => {
     })().finally(() => {
       stopped = true
     })
-    const scans: number[] = []
+    let scans = 0
     do {
       const { found } = await collect(client.scanIterator({ count: 50 }))
       expectAll(found, keys)
-      scans.push(moved)
-    } while (scans.length < 3 || (moved < 40 && !stopped))
+      scans++
+    } while (scans < 3 || (moved < 40 && !stopped))
     stopped = true
     await mover
-    expect(scans[0]).toBeGreaterThan(0)
+    // All but the first of them began while a scan went on, whichever of the two the machine let go ahead.
+    expect(moved).toBeGreaterThanOrEqual(40)
   })
 })
 
