@@ -2,16 +2,15 @@
 // Source: SUBSCRIBE and MONITOR command pages; RESP2 "Pub/Sub".
 
 import type { Reply } from '../resp/decoder.js'
+import { sameBytes } from '../resp/text.js'
 
 const kinds = new Set(['message', 'subscribe', 'unsubscribe'].flatMap(kind => [kind, `p${kind}`, `s${kind}`]))
 
 const message = Buffer.from('message')
 
-/** What kind of push it is by its first element. Of most it is `message`, which is read here, as a call costs more than seven bytes do. */
+/** What kind of push it is by its first element. Of most it is `message`, of which no other text is made. */
 export function kindOf(first: Reply | undefined): string {
-  if (!(first instanceof Buffer) || first.length !== message.length) return String(first)
-  for (let i = 0; i < message.length; i++) if (first[i] !== message[i]) return String(first)
-  return 'message'
+  return first instanceof Buffer && sameBytes(first, message) ? 'message' : String(first)
 }
 
 /** RESP2: what kind of push an array of Buffers is by its first element; null for any other reply. */

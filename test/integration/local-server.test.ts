@@ -18,11 +18,11 @@ const program = `
 
 it('an interrupt leaves no process and no folder, of servers that run and of servers that are down', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'slotwise-test-'))
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   try {
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
-      env: { ...process.env, TMPDIR: folder },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
     const [text] = await once(child.stdout, 'data')
     expect(String(text)).toContain('ready')
     expect(readdirSync(folder)).toHaveLength(2)
@@ -30,6 +30,7 @@ it('an interrupt leaves no process and no folder, of servers that run and of ser
     expect((await once(child, 'exit'))[0]).toBe(130)
     expect(readdirSync(folder)).toEqual([])
   } finally {
+    child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
 })
